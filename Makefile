@@ -57,10 +57,11 @@ style: .venv/tests
 bench: .venv/tests .peers/installed  ## compare with peers, in one run (QUICK=1: in minutes; SIZES=20000,1000000; ARGS=lists)
 	@.venv/bin/python -m bench $(ARGS)
 
-contracts: .venv/tests  ## write openapi.json of each service, the merged one of the gateway, and docs/problems.md
+contracts: .venv/tests  ## write openapi.json of each service, the merged one of the gateway, docs/problems.md and docs/ledger-rules.md
 	@for name in $(SERVICES); do .venv/bin/python -m mmptf_$$name openapi > services/$$name/openapi.json || exit 1; done
 	@.venv/bin/python -m mmptf_gateway openapi $(foreach name,$(SERVICES),$(name)=services/$(name)/openapi.json) > gateway/openapi.json
 	@.venv/bin/python scripts/problem_codes.py > docs/problems.md
+	@.venv/bin/python scripts/ledger_rules.py > docs/ledger-rules.md
 
 images:  ## build the image of each process with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
 	@command -v $(or $(IMAGE_TOOL),docker) > /dev/null || { echo "$(or $(IMAGE_TOOL),docker) is not installed;\

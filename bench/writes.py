@@ -189,7 +189,8 @@ def _contenders(stack: ExitStack, postgres: Postgres, catalog: _Client, funding:
 # The members of an entry that the one of the bare INSERT has without a value.
 _EMPTY = (
     "original", "contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows",
-    "reverses", "reference", "note", "recorded_by", "reversed_by",
+    "reverses", "corrects", "amendment", "value_date", "account", "bank_reference", "fee", "counterpart_fund",
+    "decision", "reference", "note", "recorded_by", "reversed_by", "replaced_by",
 )  # fmt: skip
 _GIVEN: tuple[dict[str, str], dict[str, str]] = ({}, {"contributor": "DEU"})
 

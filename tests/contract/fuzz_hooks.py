@@ -20,6 +20,7 @@ import yaml
 
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
+from mmptf_funding.bank.schemas import STATEMENT
 from mmptf_funding.ledger import rules
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
@@ -41,6 +42,13 @@ COPIED = {
     "organization": ["IOM", "WHO"],
     "grade": ["A", "B", "C"],
     "assessment": ["A-000001", "A-000002"],
+}
+# Of what few may read, too.
+OF_BANK = {
+    "account": ["USD-1"],
+    "statement": ["S-000001"],
+    "bank_entry": ["B-000001", "B-000002"],
+    "ledger_entry": ["L-000002", "L-000005"],
 }
 # The parameters of the smallest and the largest value of a range.
 RANGES = (("amount_min", "amount_max"), ("budget_min", "budget_max"), ("date_from", "date_to"))
@@ -80,6 +88,8 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
         if path == "/funding/v1/imports":
             # What a file must hold no schema can say: one that is right, and whatever else is generated is wrong.
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}
+        if path == "/funding/v1/bank-statements":
+            item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": STATEMENT}}}
 
 
 def _members(raw_schema: Json, operation: Json) -> list[str]:
@@ -94,6 +104,8 @@ def _codes(path: str, name: str) -> list[str]:
     if path in ("/markers/v1/drafts", "/markers/v1/reviews"):
         # Without a token neither is shown.
         return COPIED[name]
+    if path.startswith("/funding/v1/bank-"):
+        return OF_BANK[name]
     if name == "criterion":
         # They are in the content of rubrics.
         return _criteria("programme_document")

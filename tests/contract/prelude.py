@@ -26,8 +26,9 @@ from mmptf_common.http.identity import Identity
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.writes.commands import Created
+from mmptf_funding.bank import schemas as bank
 from mmptf_funding.imports import template
-from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.imports.bodies import CSV, XLSX
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_funding.periods import schemas as periods
 from mmptf_local.suite import Suite
@@ -55,6 +56,8 @@ ENTRIES = (
 )
 
 
+ACCOUNT = {"code": "USD-1", "name": "Main account", "currency": "USD", "number": "US-1000-1", "bank": "A bank"}
+MATCHED = {"matches": [{"bank_entry": "B-000001", "ledger_entries": ["L-000002"]}]}
 TRANSLATION = {
     **{"rubric": RUBRIC.code, "version": RUBRIC.version, "hash": RUBRIC.hash, "language": "fr"},
     "texts": {"/title": "Marqueur des droits humains : grille illustrative"},
@@ -127,6 +130,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
     account(client, f"{urls['funding']}/funding/v1/periods")
+    reconcile(client, f"{urls['funding']}/funding/v1")
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
 
@@ -143,6 +147,14 @@ def account(client: httpx.Client, path: str) -> None:
     ):
         headers = writing("agent", match="*")
         client.post(f"{path}/{year}/{step}", json=sent, headers=headers).raise_for_status()
+
+
+def reconcile(client: httpx.Client, funding: str) -> None:
+    """A bank account, its statement, and one of its two entries matched with the ledger."""
+    client.post(f"{funding}/bank-accounts", json=ACCOUNT, headers=writing("agent")).raise_for_status()
+    headers = {**writing("agent"), "content-type": CSV}
+    client.post(f"{funding}/bank-statements", content=bank.STATEMENT, headers=headers).raise_for_status()
+    client.post(f"{funding}/bank-matches", json=MATCHED, headers=writing("agent")).raise_for_status()
 
 
 def workbook() -> bytes:

@@ -21,7 +21,7 @@ WITHOUT_EXAMPLE = {
     "cursor": "only an answer gives one",
     "format": "the media type of the answer, which is chosen among those that are listed",
 }
-# What no entry of the prepared ledger has, since nothing in it calls for a question; and no entry is of a closed period.
+# What no entry of the prepared ledger has, since nothing in it calls for a question; none is of a closed period.
 NOT_PREPARED = {"flag", "period"}
 
 

@@ -109,6 +109,12 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "signatory_function": at("certification.signatory.function"),
         **{f"document_{name}": at(f"certification.document.{name}") for name in ("title", "url", "sha256")},
     },
+    "funding:list_bank_statements": {
+        **{name: at(f"{name}.amount") for name in ("opening_balance", "closing_balance")},
+        "currency": at("closing_balance.currency"),
+    },
+    "funding:list_bank_entries": {**MONEY, "balance": at("balance.amount")},
+    "funding:list_bank_matches": {**MONEY, "charges": at("charges.amount")},
     "funding:list_requirements": {
         **{name: at(f"{name}.name") for name in ("region", "place", "area")},
         **{f"{name}_code": at(f"{name}.code") for name in ("region", "place", "area")},

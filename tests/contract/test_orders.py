@@ -85,7 +85,7 @@ VALUES: dict[str, Callable[[Contract], Any]] = {
     "title": lambda row: row["title"] and row["title"].casefold(),
     "budget": lambda row: row["budget"] and Decimal(row["budget"]["amount"]),
     "amount": lambda row: row["sum"] and Decimal(row["sum"]["amount"]),
-    "date": lambda row: row["date"],
+    "date": lambda row: next(row[name] for name in ("date", "booking_date", "date_from") if name in row),
     "due": lambda row: row["due"],
 }
 

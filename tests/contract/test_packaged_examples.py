@@ -20,7 +20,7 @@ WRITTEN = (
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
-    "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts",
+    "/funding/v1/bank-", "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts",
 )  # fmt: skip
 # Filters whose examples find nothing in the packaged data: where, and the parameter.
 NOT_PACKAGED_FILTERS = (
@@ -34,6 +34,8 @@ NOT_PACKAGED_FILTERS = (
     ("/markers/v1/reviews", "assessment"),
     # No accounting period is packaged.
     ("/funding/v1/period-statements", "period"),
+    # No bank account is packaged, nor what is said of it.
+    *(("/funding/v1/bank-", name) for name in ("account", "statement", "bank_entry", "ledger_entry")),
     # The ledger knows the programmes, organizations and areas that its entries name.
     *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
 )  # fmt: skip
@@ -57,7 +59,9 @@ def test_the_examples_are_of_the_packaged_data(packaged: Mapping[str, httpx.Clie
         return
     unfiltered = client.get(operation.path, headers=operation.headers)
     assert unfiltered.status_code == 200, unfiltered.text
-    assert (rows(unfiltered) == 0) == (operation.path.startswith(WRITTEN) or operation.id == "list_reviews")
+    assert (rows(unfiltered) == 0) == (
+        (operation.path.startswith(WRITTEN) and operation.is_versioned) or operation.id == "list_reviews"
+    )
     for name in unheard_of & operation.filters.keys():
         query = urlencode({name: operation.filters[name]}, doseq=True)
         found = client.get(operation.path, params=query, headers=operation.headers)

@@ -50,7 +50,7 @@ async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[s
         return [row["code"] for row in (await apis[operation.api].get(path)).json()["items"][:MOST_VALUES]]
     refused = error_detail(operation, await ask(apis, operation, f"{name}=No-such-code"), name)
     listed_at = refused["allowed"][0].removeprefix("see ")
-    answer = (await apis[listed_at.split("/")[1]].get(listed_at)).json()
+    answer = (await apis[listed_at.split("/")[1]].get(listed_at, headers=operation.headers)).json()
     if listed_at.endswith("/facets"):
         listed = [facet["value"] for facet in answer["facets"][name]]
     else:

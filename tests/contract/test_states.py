@@ -27,12 +27,16 @@ NewDatabase = Callable[[str], str]
 # What the packaged data have no record for, or what asks another service.
 NOT_PACKAGED = {
     "amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries", "settle_assessors",
+    "import_bank_statements", "confirm_bank_matches",
 }  # fmt: skip
 
 
 # What they do not hold: drafts, entries, assessments, translations, and what is copied from the catalogue.
 UNTOLD = (
-    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/funding/v1/periods/", "/markers/v1/drafts",
+    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/funding/v1/periods/",
+    "/funding/v1/reconciliation/",
+    *(f"/funding/v1/bank-{name}/{{" for name in ("accounts", "statements", "entries", "matches")),
+    "/markers/v1/drafts",
     "/markers/v1/declarations", "/markers/v1/reviews/{", "/markers/v1/assessments/", "/markers/v1/assessors/",
     "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/",
 )  # fmt: skip
@@ -229,7 +233,12 @@ async def test_without_its_database_every_operation_says_so(
         cut()
         for operation in of(service, AT_SERVICES):
             answer = await ask(clients_of(running), operation)
-            if operation.id in {f"get_{service}_liveness", "get_import_template", f"get_{service}_index"}:
+            if operation.id in {
+                f"get_{service}_liveness",
+                "get_import_template",
+                "get_bank_statement_template",
+                f"get_{service}_index",
+            }:
                 assert answer.status_code == 200
             elif operation.id == f"get_{service}_readiness":
                 assert answer.status_code == 503

@@ -34,6 +34,20 @@ def lines_of_a_period(answer: Contract) -> Iterator[Contract]:
             yield {"section": section, **found}
 
 
+def lines_of_a_reconciliation(answer: Contract) -> Iterator[Contract]:
+    for name in ("ledger", "bank"):
+        yield {"line": name, "date": answer["on"], "sum": answer[name]}
+    opening = answer["opening"]
+    yield {"line": "opening", "date": opening["date"], "sum": opening["difference"]}
+    for name in ("ledger_only", "bank_only"):
+        for item in answer[name]:
+            members = {member: item.get(member) for member in ("code", "kind", "value_date", "sum", "match")}
+            day, stated = item.get("date", item.get("booking_date")), [item.get("bank_reference")]
+            reference = next(iter(item.get("references", stated)), None)
+            yield {"line": name, "date": day, "reference": reference} | members
+    yield {"line": "unexplained", "date": answer["on"], "sum": answer["unexplained"]}
+
+
 def groups_of_totals(answer: Contract) -> Iterator[Contract]:
     for total in answer["totals"]:
         for group in total["groups"]:
@@ -96,7 +110,9 @@ def rows_of(operation: Operation, answer: Contract) -> list[Contract]:
     if operation.id == "get_portfolio_report":
         sections = [name for name in answer if name not in ("target", "coverage", "day", "revision")]
         return [figure for name in sections for figure in figures_of_the_report(answer[name], {"section": name}, ())]
-    for member in ("items", "figures", "periods", "criteria", "groups"):
+    if operation.id == "get_reconciliation":
+        return list(lines_of_a_reconciliation(answer))
+    for member in ("items", "figures", "periods", "criteria", "groups", "proposals"):
         if member in answer:
             return list(answer[member])
     if "facets" in answer:

@@ -30,6 +30,7 @@ FURTHER = {
         "date_to=2026-03-10&kind=deposit&kind=allocation",
         "reversal=false",
     ),
+    "funding:get_bank_entry_totals": ("date_from=2026-03-10", "reference=FT26061A"),
     REQUIREMENTS: (
         "status=funded&status=required&country=KEN",
         "amount_min=1000000&populations_named=one",
@@ -46,7 +47,7 @@ def divisions(operation: Operation, most: int) -> Iterator[str]:
 
 async def filters(apis: ApiClients, operation: Operation, path: str) -> list[str]:
     """No filter, the first value of each facet, alone and with the second one, and those of `FURTHER`."""
-    facets = (await apis[operation.api].get(f"{path}/facets")).json()["facets"]
+    facets = (await apis[operation.api].get(f"{path}/facets", headers=operation.headers)).json()["facets"]
     found = ["", *FURTHER.get(str(operation), ())]
     for name, counted in facets.items():
         first, *others = [facet["value"] for facet in counted if facet["value"] is not None] or [None]
@@ -84,9 +85,13 @@ async def test_a_link_lists_exactly_its_rows(apis: ApiClients, operation: Operat
         if link not in listed:
             base, _, query = link.partition("?")
             assert base == path
-            page = await client.get(f"{path}?{query}&limit=0" if query else f"{path}?limit=0")
+            rows = f"{path}?{query}&limit=0" if query else f"{path}?limit=0"
+            page = await client.get(rows, headers=operation.headers)
             assert page.status_code == 200, page.text
-            listed[link] = page.json()["total"], (await client.get(f"{operation.path}?{query}")).json()
+            listed[link] = (
+                page.json()["total"],
+                (await client.get(f"{operation.path}?{query}", headers=operation.headers)).json(),
+            )
         return listed[link]
 
     followed = 0
@@ -127,10 +132,11 @@ async def test_what_several_share_is_in_no_link_to_one_of_them(apis: ApiClients)
 
 
 async def test_totals_are_below_their_list_and_those_of_requirements_at_a_second_path(apis: ApiClients) -> None:
-    paths = {o.path for o in TOTALS}
-    for path in paths - {"/funding/v1/totals"}:
-        assert (await apis[path.split("/")[1]].get(path.removesuffix("/totals"))).status_code == 200
-    assert {"/funding/v1/totals", "/funding/v1/requirements/totals"} < paths
+    paths = {o.path: o for o in TOTALS}
+    for path in paths.keys() - {"/funding/v1/totals"}:
+        listed = path.removesuffix("/totals")
+        assert (await apis[path.split("/")[1]].get(listed, headers=paths[path].headers)).status_code == 200
+    assert {"/funding/v1/totals", "/funding/v1/requirements/totals"} < paths.keys()
     for query in ("", "?by=status,area&region=asia-pacific", "?by=area,region&sort=-sum&limit=2"):
         answers = [
             await apis["funding"].get(f"{path}{query}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mmptf_funding.imports.bodies import IMPORTS_AT_ONCE, MAX_BODY, MAX_SPOOLED
 from mmptf_funding.imports.files import MAX_UNPACKED, MAX_WORKBOOK
-from mmptf_funding.imports.routes import IMPORTS_AT_ONCE, MAX_BODY, MAX_SPOOLED
 from tests.suite import ROOT
 
 # What the parts of a workbook take beside their bytes: the heads of their archive.

@@ -22,18 +22,34 @@ CALLERS: tuple[Who, ...] = (AGENT, UNIT, ADMIN, REVIEWER, IOM, ILO, WHO)
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "pledge": ("contributor",), "commitment": ("contributor",), "deposit": ("contributor",),
+    "commitment_amendment": ("contributor", "follows", "amendment"),
     "allocation": ("programme",), "transfer": ("programme", "organization"),
     "expenditure": ("programme", "organization", "category"), "refund": ("programme", "organization"),
-    "direct_cost": (), "bank_charge": (), "interest": (),
+    "direct_cost": (), "bank_charge": (), "interest": (), "other_income": (), "contributor_refund": ("contributor",),
+    "transfer_from_fund": ("counterpart_fund",), "transfer_to_fund": ("counterpart_fund",),
+    "opening_balance": ("account",),
 }  # fmt: skip
 TAKES: Mapping[str, tuple[str, ...]] = {
-    "pledge": ("thematic_area", "original"), "commitment": ("thematic_area", "original", "follows"),
-    "deposit": ("thematic_area", "original", "follows"), "transfer": ("tranche",),
+    "pledge": ("thematic_area", "original", "instalments"),
+    "commitment": ("thematic_area", "original", "follows", "instalments"),
+    "commitment_amendment": ("original", "instalments"),
+    "deposit": ("thematic_area", "original", "follows", "account", "fee"), "allocation": ("organization",),
+    "contributor_refund": ("thematic_area", "original", "account"), "transfer": ("tranche", "account"),
+    "refund": ("account",), "direct_cost": ("organization", "account"), "bank_charge": ("account",),
+    "interest": ("organization", "account"), "other_income": ("account",), "transfer_from_fund": ("account",),
+    "transfer_to_fund": ("account",),
 }  # fmt: skip
-PRECEDED = {"commitment": "pledge", "deposit": "commitment"}
-REFERENCED = ("allocation", "direct_cost")
-KINDS = (*NEEDS, "agent_fee")
-MEMBERS = ("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original")
+PRECEDED = {"commitment": "pledge", "deposit": "commitment", "commitment_amendment": "commitment"}
+REFERENCED = (
+    *("allocation", "direct_cost", "contributor_refund", "other_income", "transfer_from_fund", "transfer_to_fund"),
+    "opening_balance",
+)
+DERIVED = ("agent_fee", "exchange_difference")
+KINDS = (*NEEDS, *DERIVED)
+MEMBERS = (
+    *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
+    *("amendment", "account", "instalments", "fee", "counterpart_fund"),
+)
 CONTRIBUTORS = ("DEU", "USA")
 DRAFTED = ("TST-01", "TST-02")
 DAYS = ("2023-12-31", "2024-02-28", "2024-02-29", "2024-03-01", "2025-06-30", "2025-12-31")
@@ -56,6 +72,19 @@ class Reverse:
     who: Who
     entry: int
     date: str
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Correct:
+    """The entry with an index is entered anew, in a single member otherwise than before."""
+
+    who: Who
+    entry: int
+    reversal_date: str
+    date: str
+    change: str
+    amount: str
     dry: bool = False
 
 
@@ -92,7 +121,7 @@ class Compare:
     """No write: the present answers are stored for later, and all tables are compared with the journal."""
 
 
-Command = Enter | Reverse | Programme | Account | Compare
+Command = Enter | Reverse | Correct | Programme | Account | Compare
 
 amounts = st.one_of(st.integers(1, 400), st.sampled_from([49, 50, 51, 150, 250, 9_999, 100_000])).map(
     lambda cents: f"{Decimal(cents) / 100:.2f}"
@@ -106,7 +135,12 @@ VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "category": st.sampled_from(["supplies", "travel"]),
     "tranche": st.integers(1, 3),
     "follows": st.integers(0, 3),
-    "original": st.sampled_from(["twice", "twice", "wrong", "dollars", "later"]),
+    "original": st.sampled_from(["twice", "twice", "thrice", "euros", "terms", "wrong", "dollars", "later"]),
+    "amendment": st.sampled_from(["increase", "decrease", "cancellation"]),
+    "account": st.sampled_from(["USD-1", "USD-2"]),
+    "instalments": st.sampled_from(["halves", "halves", "wrong"]),
+    "counterpart_fund": st.just("Another fund"),
+    "fee": st.sampled_from(["0.00", "0.25", "1.00"]).map(lambda amount: {"amount": amount, "reason": "So agreed."}),
 }
 MALFORMED = (
     ("date", "2023-02-29"), ("date", "0000-01-01"), ("amount", "-1.00"), ("amount", "1.555"), ("amount", "0.00"),
@@ -116,7 +150,17 @@ MALFORMED = (
 @st.composite
 def entry(draw: st.DrawFn) -> Json:
     """The body of an entry; most are valid, some have one error."""
-    kind = draw(st.sampled_from([*NEEDS, "deposit", "deposit", "commitment", "allocation", "transfer", "expenditure"]))
+    more = [
+        "deposit",
+        "deposit",
+        "deposit",
+        "commitment",
+        "commitment_amendment",
+        "allocation",
+        "transfer",
+        "expenditure",
+    ]
+    kind = draw(st.sampled_from([*NEEDS, *more]))
     sent: Json = {"kind": kind, "date": draw(st.sampled_from(DAYS)), "amount": draw(amounts)}
     if kind in ("deposit", "allocation"):
         sent["amount"] = draw(st.sampled_from([sent["amount"], "40.00", "12.50"]))
@@ -125,6 +169,11 @@ def entry(draw: st.DrawFn) -> Json:
     for name in TAKES.get(kind, ()):
         if draw(st.booleans()):
             sent[name] = draw(VALUES[name])
+    if kind == "commitment_amendment":
+        # Most are of the currency and the rate of their commitment, and few of a decrease have instalments.
+        sent["original"] = draw(st.sampled_from(["terms"] * 7 + ["twice"]))
+        if sent["amendment"] != "increase" and not draw(rarely):
+            sent.pop("instalments", None)
     if kind in REFERENCED:
         sent["reference"] = "SC-1"
     if draw(rarely):
@@ -161,6 +210,18 @@ reversing = st.builds(
     who=st.sampled_from([AGENT, AGENT, AGENT, UNIT, ADMIN, IOM, ILO]),
     entry=st.integers(0, 30),
     date=st.sampled_from([*DAYS, DAYS[-1], DAYS[-1], NOT_YET]),
+    dry=rarely,
+)
+
+
+correcting = st.builds(
+    Correct,
+    who=st.sampled_from([ADMIN] * 6 + [AGENT, UNIT, ILO]),
+    entry=st.integers(0, 30),
+    reversal_date=st.sampled_from(["same", "same", *DAYS, NOT_YET]),
+    date=st.sampled_from(["same", "same", *DAYS]),
+    change=st.sampled_from(["amount"] * 5 + ["original", "original", "dollars", "contributor", "kind", "follows"]),
+    amount=amounts,
     dry=rarely,
 )
 
@@ -275,11 +336,65 @@ LED = (
     Enter(
         UNIT, ({"kind": "allocation", "date": DAYS[1], "amount": "30.00", "programme": "ETH-01", "reference": "SC"},)
     ),
-    Enter(AGENT, ({"kind": "commitment", "date": DAYS[1], "amount": "50.00", "contributor": "DEU"},)),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "commitment",
+                "date": DAYS[1],
+                "amount": "50.00",
+                "contributor": "DEU",
+                "original": "twice",
+                "instalments": "halves",
+            },
+        ),
+    ),
     Enter(AGENT, ({"kind": "deposit", "date": DAYS[2], "amount": "40.50", "contributor": "DEU", "follows": 0},)),
     Enter(
         AGENT, ({"kind": "transfer", "date": DAYS[3], "amount": "20.00", "programme": "ETH-01", "organization": "ILO"},)
     ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "commitment_amendment",
+                "date": DAYS[3],
+                "amount": "10.00",
+                "contributor": "DEU",
+                "follows": 0,
+                "amendment": "increase",
+                "original": "terms",
+            },
+        ),
+    ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "commitment_amendment",
+                "date": DAYS[4],
+                "amount": "2.50",
+                "contributor": "DEU",
+                "follows": 0,
+                "amendment": "cancellation",
+                "original": "terms",
+            },
+        ),
+    ),
+    Enter(
+        AGENT,
+        (
+            {
+                "kind": "deposit",
+                "date": DAYS[4],
+                "amount": "3.30",
+                "contributor": "DEU",
+                "follows": 0,
+                "original": "thrice",
+            },
+        ),
+    ),
+    Correct(ADMIN, 1, "same", "same", "amount", "44.00"),
     Reverse(AGENT, 3, DAYS[4]),
     Reverse(AGENT, 3, DAYS[5]),
 )
@@ -288,14 +403,8 @@ sequences = st.tuples(
     st.sampled_from([LED, LED, LED, ()]),
     st.lists(
         st.one_of(
-            entering(),
-            entering(),
-            entering(),
-            reversing,
-            of_programme(),
-            of_programme(),
-            accounting,
-            st.just(Compare()),
+            *(entering(), entering(), entering(), reversing, correcting, correcting),
+            *(of_programme(), of_programme(), accounting, st.just(Compare())),
         ),
         min_size=12,
         max_size=45,

@@ -24,21 +24,24 @@ from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from tests.conftest import RunningApp, pool_of, service_of
 from tests.integration import books_periods
-from tests.integration.books import Books, Refused, Row
+from tests.integration.books import PARTIES, Books, Refused, Row
 from tests.integration.books_commands import (
     CATALOG,
     CENT,
     DAYS,
+    DERIVED,
     FUNDING,
     LEDGER,
     MALFORMED,
     NOT_YET,
     PRECEDED,
+    REFERENCED,
     REVIEWER,
     STATEMENT,
     Account,
     Command,
     Compare,
+    Correct,
     Enter,
     Json,
     Programme,
@@ -46,6 +49,10 @@ from tests.integration.books_commands import (
 )
 from tests.integration.ledger_client import copied
 from tests.tokens import bearer, writing
+
+AGES = (
+    *("not_due", "past_due_1_to_30", "past_due_31_to_90", "past_due_91_to_180", "past_due_over_180", "no_due_date"),
+)
 
 
 def shown(part: Decimal, whole: Decimal) -> Json:
@@ -99,6 +106,8 @@ class Suite:
             answer, refused = await self.enter(command)
         elif isinstance(command, Reverse):
             answer, refused = await self.reverse(command)
+        elif isinstance(command, Correct):
+            answer, refused = await self.correct(command)
         elif isinstance(command, Account):
             answer, refused = await books_periods.send(self, command)
         else:
@@ -134,8 +143,7 @@ class Suite:
             return answer, Refused(403, ("insufficient_scope", None))
         if any((name, facts.get(name)) in MALFORMED for facts in sent for name in ("date", "amount")):
             return answer, Refused(422)
-        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
-        catalogue = {item["code"]: item for item in listed["items"]}
+        catalogue = await self.programmes()
         outcomes: list[Row | Refused] = []
         for facts in sent:
             books = copy.deepcopy(self.books)
@@ -148,7 +156,7 @@ class Suite:
         if not command.batch:
             if refusals:
                 return answer, refusals[0][1]
-            self.check_entry(answer, outcomes[0])
+            self.check_entry(answer, outcomes[0], catalogue)
             return answer, None
         errors = [(code, f"/entries/{n}{pointer}") for n, outcome in refusals for code, pointer in outcome.errors]
         if refusals and not command.partial:
@@ -164,7 +172,11 @@ class Suite:
         assert report["dry_run"] == command.dry
         return answer, None
 
-    def check_entry(self, answer: httpx.Response, row: Row | Refused) -> None:
+    async def programmes(self) -> dict[str, Json]:
+        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
+        return {item["code"]: item for item in listed["items"]}
+
+    def check_entry(self, answer: httpx.Response, row: Row | Refused, catalogue: Mapping[str, Json]) -> None:
         """Check that the answer shows the entry that was sent, under the next code."""
         assert isinstance(row, Row)
         assert answer.status_code == 201, answer.text
@@ -183,25 +195,57 @@ class Suite:
                 for day in days
             }
             if spent[row.date] > 0:
-                assert said["flags"] == [flag]
+                assert flag in said["flags"]
             elif max(spent.values()) <= 0:
-                assert said["flags"] == []
+                assert flag not in said["flags"]
+        if row.kind == "deposit" and row.follows and not row.reverses:
+            commitment = self.books.standing(row.follows)
+            assert ("deposit_in_other_currency" in said["flags"]) == (row.currency != commitment.currency)
+            left = [
+                self.books.promised(commitment, day)
+                - sum((self.books.settles(d, commitment) for d in self.books.followers(commitment, "deposit", day)),
+                      Decimal(0))
+                for day in {r.date for r in self.books.rows if r.date >= row.date}
+            ]  # fmt: skip
+            assert ("deposit_exceeds_commitment" in said["flags"]) == (min(left) < 0)
+        assert [detail["flag"] for detail in said["flag_details"]] == said["flags"]
+        others = {
+            "expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment",
+            "deposit_in_other_currency",
+        }  # fmt: skip
+        assert set(said["flags"]) - others == self.books.flags(row, catalogue)
 
     def completed(self, facts: Json) -> Json:
         """The body of an entry, with the code that `follows` stands for, and an original that matches the amount."""
         sent = dict(facts)
+        followed = None
         if (place := sent.get("follows")) is not None:
             wanted = [row for row in self.books.rows if row.kind == PRECEDED.get(sent["kind"])] or self.books.rows
-            sent["follows"] = wanted[place % len(wanted)].code if wanted and place < 3 else "L-999999"
-        if how := sent.get("original"):
-            twice = 2 * Decimal(sent["amount"]) + (Decimal("0.03") if how == "wrong" else 0)
-            sent["original"] = {
-                "amount": f"{max(twice, CENT):.2f}",
-                "currency": "USD" if how == "dollars" else "CHF",
-                "rate": "0.5000",
-                "rate_date": NOT_YET if how == "later" else DAYS[0],
-                "rate_source": "a table of rates",
-            }
+            followed = wanted[place % len(wanted)] if wanted and place < 3 else None
+            sent["follows"] = followed.code if followed else "L-999999"
+        if how := sent.pop("original", None):
+            rate, currency = {"thrice": "0.3333", "euros": "1.2500"}.get(how, "0.5000"), "CHF"
+            if how == "terms" and followed:
+                rate, currency = followed.rate or "", followed.currency
+            if how in ("euros", "dollars"):
+                currency = "EUR" if how == "euros" else "USD"
+            if rate:
+                amount = Decimal(sent["amount"]) / Decimal(rate) + (Decimal("0.03") if how == "wrong" else 0)
+                sent["original"] = {
+                    "amount": f"{max(amount, CENT):.2f}",
+                    "currency": currency,
+                    "rate": rate,
+                    "rate_date": NOT_YET if how == "later" else DAYS[0],
+                    "rate_source": "a table of rates",
+                }
+        if how := sent.get("instalments"):
+            whole = Decimal(sent["original"]["amount"] if "original" in sent else sent["amount"])
+            parts = [(whole / 2).quantize(CENT), whole - (whole / 2).quantize(CENT) + (CENT if how == "wrong" else 0)]
+            sent["instalments"] = [
+                {"due": day, "amount": f"{part:.2f}"}
+                for day, part in zip((DAYS[3], "2025-09-30"), parts, strict=True)
+                if part
+            ]
         return sent
 
     async def reverse(self, command: Reverse) -> tuple[httpx.Response, Refused | None]:
@@ -219,8 +263,60 @@ class Suite:
             row = self.books.reverse(command.who, code, date)
         except Refused as refused:
             return answer, refused
-        self.check_entry(answer, row)
+        self.check_entry(answer, row, {})
         assert answer.json()["reverses"] == code
+        return answer, None
+
+    async def correct(self, command: Correct) -> tuple[httpx.Response, Refused | None]:
+        rows = self.books.rows
+        row = rows[command.entry % len(rows)] if rows else None
+        sent: Json = {"kind": row.kind if row and row.kind not in DERIVED else "interest"}
+        if row:
+            sent |= {name: getattr(row, name) for name in PARTIES if getattr(row, name) is not None}
+        if sent["kind"] in REFERENCED:
+            sent["reference"] = "SC-1"
+        if sent["kind"] in ("interest", "commitment_amendment"):
+            sent.pop("thematic_area", None)
+        if sent["kind"] == "interest":
+            sent = {"kind": "interest"}
+        if sent["kind"].endswith("_fund"):
+            sent["counterpart_fund"] = "Another fund"
+        if sent["kind"] == "commitment_amendment":
+            sent["amendment"] = "decrease" if row and row.amount < 0 else "increase"
+        sent["date"] = (
+            row.date if row and command.date == "same" else DAYS[5] if command.date == "same" else command.date
+        )
+        sent["amount"] = command.amount
+        change = command.change
+        if change == "contributor" and "contributor" in sent:
+            sent["contributor"] = "USA" if sent["contributor"] == "DEU" else "DEU"
+        elif change == "kind":
+            sent = {"kind": "bank_charge", "date": sent["date"], "amount": sent["amount"]}
+        elif change == "follows":
+            sent.pop("follows", None) if sent["kind"] != "commitment_amendment" else None
+        if row and row.rate and "contributor" in sent and change != "dollars":
+            rate = "0.6250" if change == "original" else row.rate
+            own = max((Decimal(sent["amount"]) / Decimal(rate)).quantize(CENT), CENT)
+            sent["original"] = {
+                "amount": f"{own:.2f}", "currency": row.currency, "rate": rate, "rate_date": DAYS[0],
+                "rate_source": "a table of rates",
+            }  # fmt: skip
+        code = row.code if row else "L-000001"
+        day = command.reversal_date if command.reversal_date != "same" else row.date if row else DAYS[5]
+        # Of two reasons to refuse, either may be named: one at a time.
+        day = DAYS[-1] if self.books.reversal_of(code) else day
+        answer = await self.funding.client.post(
+            f"{LEDGER}/{code}/correction",
+            json={**sent, "reversal_date": day, "reason": "It was mistyped."},
+            params={"dry_run": str(command.dry).lower()},
+            headers=writing(*command.who),
+        )
+        try:
+            right = self.books.correct(command.who, code, sent, day, await self.programmes())
+        except Refused as refused:
+            return answer, refused
+        self.check_entry(answer, right)
+        assert answer.json()["replaces"] == [*right.replaces]
         return answer, None
 
     async def programme(self, command: Programme) -> tuple[httpx.Response, Refused | None]:
@@ -232,7 +328,7 @@ class Suite:
             "amend_draft": ("PATCH", path, command.sent),
             "discard": ("DELETE", path, None),
             "submit": ("POST", f"{path}/submission", None),
-            "amend": ("PATCH", path, {**command.sent, "reason": "It was asked for."}),
+            "amend": ("PATCH", path, {**command.sent, "reason": "It was asked for.", "decision": "SC-3"}),
             "status": ("POST", f"{path}/status", {**command.sent, "reason": "It was decided."}),
             "extend": ("POST", f"{path}/extensions", {**command.sent, "reason": "It takes longer."}),
         }
@@ -286,12 +382,14 @@ class Suite:
 
     def commitments(self, on: str | None, contributor: str | None = None) -> Json:
         who = {"contributor": contributor} if contributor else {}
-        paid = sum((amount for _, amount in self.books.paid(on, contributor).values()), Decimal(0))
-        committed = self.books.total("commitment", on, **who)
+        paid = sum((commitment.paid for commitment in self.books.paid(on, contributor)), Decimal(0))
+        committed = self.books.total("commitment", on, **who) + self.books.total("commitment_amendment", on, **who)
         return {
             "committed": self.line("commitment", on, **who),
+            "amendments": self.line("commitment_amendment", on, **who),
             "paid": money(paid),
             "outstanding": money(committed - paid),
+            "exchange_differences": self.line("exchange_difference", on, **who),
         }
 
     def overspent(self, on: str | None, **parties: str) -> bool:
@@ -308,17 +406,13 @@ class Suite:
         fund = await self.get(self.funding, STATEMENT + query)
         links: list[Json] = []
         said = self.without_links(fund, links)
-        sources = [self.line(kind, on) for kind in ("deposit", "interest")]
-        uses = [self.line(kind, on) for kind in ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")]
-        signs = {
-            "deposit": 1,
-            "interest": 1,
-            "transfer": 1,
-            "refund": -1,
-            "agent_fee": 1,
-            "direct_cost": 1,
-            "bank_charge": 1,
-        }
+        income = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
+        paid = (
+            *("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund"),
+            "transfer_to_fund",
+        )
+        sources, uses = ([self.line(kind, on) for kind in kinds] for kinds in (income, paid))
+        signs = dict.fromkeys((*income, *paid), 1) | {"refund": -1}
         got = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in sources), Decimal(0))
         used = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in uses), Decimal(0))
         assert said == {
@@ -344,6 +438,7 @@ class Suite:
                 "pledges": self.line("pledge", on, contributor=code),
                 "commitments": self.commitments(on, code),
                 "deposits": self.line("deposit", on, contributor=code),
+                "refunds": self.line("contributor_refund", on, contributor=code),
             }
             | {"name": contributors[n]["name"]}
             for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
@@ -378,6 +473,9 @@ class Suite:
         assert organizations == [
             {
                 "organization": code,
+                "allocations": self.line("allocation", on, organization=code),
+                "direct_costs": self.line("direct_cost", on, organization=code),
+                "interest": self.line("interest", on, organization=code),
                 "transfers": self.line("transfer", on, organization=code),
                 "refunds": self.line("refund", on, organization=code),
                 "delivery": self.delivery(on, organization=code),
@@ -413,16 +511,37 @@ class Suite:
 
     async def check_outstanding(self, on: str | None, query: str, fund: Json) -> None:
         outstanding = await self.get(self.funding, f"{STATEMENT}/commitments{query}")
-        expected = [
-            (row.date, row.code, row.contributor, money(row.amount), money(paid), money(row.amount - paid))
-            for row, paid in self.books.paid(on).values()
-            if paid < row.amount
-        ]
-        names = ("date", "commitment", "contributor", "committed", "paid", "outstanding")
-        assert [tuple(item[name] for name in names) for item in outstanding["items"]] == sorted(
-            expected, key=lambda item: item[:2]
-        )
+
+        def of_currency(amount: Decimal, currency: str) -> Json:
+            return {"amount": f"{amount:.2f}", "currency": currency}
+
+        whole = [Decimal(0)] * 6
+        expected = []
+        for found in sorted(self.books.paid(on), key=lambda each: (each.row.date, each.row.code)):
+            if found.settled >= found.promised:
+                continue
+            row, ageing = found.row, self.books.ageing(found, on) if on else []
+            whole = [total + part for total, part in zip(whole, ageing or whole, strict=True)]
+            expected.append(
+                {
+                    "commitment": row.code,
+                    "contributor": row.contributor,
+                    "date": row.date,
+                    "committed": money(found.committed),
+                    "paid": money(found.paid),
+                    "outstanding": money(found.committed - found.paid),
+                    "in_own_currency": {
+                        "committed": of_currency(found.promised, row.currency),
+                        "paid": of_currency(found.settled, row.currency),
+                        "outstanding": of_currency(found.promised - found.settled, row.currency),
+                    },
+                    "received": money(found.received),
+                    "ageing": dict(zip(AGES, map(money, ageing), strict=True)) if on else None,
+                }
+            )
+        assert outstanding["items"] == expected
         assert outstanding["outstanding"] == fund["commitments"]["outstanding"]
+        assert outstanding["ageing"] == (dict(zip(AGES, map(money, whole), strict=True)) if on else None)
 
     async def items(self, what: str, query: str, links: list[Json]) -> list[Json]:
         said = await self.get(self.funding, f"{STATEMENT}/{what}{query}")
@@ -451,8 +570,8 @@ class Suite:
         assert {row["kind"] for row in rows} <= {line["kind"]}
 
     async def check_totals(self) -> None:
-        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"]
-        by = [ways[self.steps // 3 % 7], ways[self.steps // 21 % 7]]
+        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"]
+        by = [ways[self.steps // 3 % 8], ways[self.steps // 24 % 8]]
         query = "&".join(f"by={way}" for way in dict.fromkeys(by))
         totals = await self.get(self.funding, f"{LEDGER}/totals?{query}")
         assert totals["rows"] == len(self.books.rows)
@@ -581,7 +700,7 @@ class Suite:
         stated = {key: json.loads(text) for (entity, key), text in now.items() if entity == "ledger_entry"}
         rows = await pool_of(self.funding.app.state.database).fetch("SELECT * FROM ledger_entry ORDER BY number")
         assert [row["code"] for row in rows] == sorted(stated) == [row.code for row in self.books.rows]
-        same = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "follows", "reverses")
+        same = ("kind", *PARTIES, "reverses")
         for row, kept in zip(rows, self.books.rows, strict=True):
             said = stated[row["code"]]
             assert {name: row[name] for name in (*same, "flags")} == {name: said[name] for name in (*same, "flags")}

@@ -26,8 +26,8 @@ from mmptf_common import cli
 from mmptf_funding.__main__ import IMPORT
 from mmptf_funding.app import SERVICE
 from mmptf_funding.imports import template
+from mmptf_funding.imports.bodies import CSV
 from mmptf_funding.imports.files import Tables, csv_table, open_workbook
-from mmptf_funding.imports.routes import CSV
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES, TableName
 from tests.conftest import RunningApp

@@ -163,18 +163,18 @@ _MARKERS = (
                              'due_diligence', '[]'::json, 'updated', updated), 1
       FROM (SELECT code, programme, organization, updated FROM assessment
              UNION ALL SELECT code, programme, organization, updated FROM action) AS public""",
-    # One of each assessment; few of them are of the reviewer who asks, and for few one is sought.
+    # One of each assessment; few of them, however many there are, are of the reviewer who asks or have one sought.
     "INSERT INTO pseudonym VALUES ('reviewer', 'one who asks')",
     """
     INSERT INTO review (code, assessment, programme, round, state, reviewer, organization, due, updated, record,
                         revised)
     SELECT 'R-' || lpad(n::text, 6, '0'), 'A-' || lpad(n::text, 6, '0'), 'MANY-' || 1 + n / 5,
            CASE n % 100 WHEN 0 THEN 'second' ELSE 'first' END,
-           CASE WHEN n % 500 = 0 THEN 'open' WHEN n % 500 = 3 THEN 'claimed' ELSE 'done' END,
-           CASE n % 500 WHEN 0 THEN NULL WHEN 77 THEN 'one who asks' ELSE 'reviewer ' || n % 100 END,
-           CASE n % 500 WHEN 0 THEN NULL ELSE 'OHCHR' END, date '2024-01-01' + n, now() - n * interval '1 second',
+           CASE few WHEN 0 THEN 'open' WHEN 3 THEN 'claimed' ELSE 'done' END,
+           CASE few WHEN 0 THEN NULL WHEN 77 THEN 'one who asks' ELSE 'reviewer ' || n % 100 END,
+           CASE few WHEN 0 THEN NULL ELSE 'OHCHR' END, date '2024-01-01' + n, now() - n * interval '1 second',
            json_build_object('code', 'R-' || lpad(n::text, 6, '0'), 'updated', now()), 1
-      FROM generate_series(0, {many} - 1) AS n""",
+      FROM generate_series(0, {many} - 1) AS n, LATERAL (SELECT CASE WHEN n < 10000 THEN n % 500 END AS few) AS one""",
     """
     INSERT INTO draft (code, organization, programme, stage, year, updated, record, revised)
     SELECT 'A-9' || lpad(n::text, 5, '0'), CASE n % 100 WHEN 0 THEN 'IOM' ELSE 'ORG-' || n % 200 END, 'MANY-' || n,

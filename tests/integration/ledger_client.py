@@ -24,8 +24,9 @@ ETHIOPIA: Json = {"programme": "ETH-01", "organization": "ILO"}
 ORIGINAL = {"amount": "10.00", "currency": "EUR", "rate": "1.0850", "rate_date": "2024-01-01", "rate_source": "a table"}
 MEMBERS: Json = {
     "contributor": "DEU", "programme": "ETH-01", "organization": "ILO", "thematic_area": "2", "category": "supplies",
-    "tranche": 1, "follows": "L-000001", "original": ORIGINAL, "value_date": "2024-05-07", "account": "USD-MAIN",
-    "bank_reference": "INV 1",
+    "tranche": 1, "follows": "L-000001", "original": ORIGINAL, "amendment": "increase",
+    "value_date": "2024-05-07", "account": "USD-MAIN", "bank_reference": "INV 1",
+    "counterpart_fund": "Another fund", "fee": {"amount": "0.50", "reason": "Clause 4."},
     "instalments": [{"due": "2024-06-30", "amount": "4.00"}, {"due": "2024-12-31", "amount": "6.00"}],
 }  # fmt: skip
 
@@ -41,7 +42,7 @@ class LedgerClient:
 
     async def enter(self, kind: str, amount: str, date: str = "2024-05-05", who: Who = AGENT, **members: Any) -> Json:
         """The entry that was written, by ADMIN, who may write every kind."""
-        if kind in ("allocation", "direct_cost"):
+        if rules.KINDS[kind].referenced:
             members = {"reference": "SC-1", **members}
         answer = await self.post(ADMIN if who == AGENT else who, body(kind, amount, date, **members))
         assert answer.status_code == 201, answer.text
@@ -125,5 +126,9 @@ def right(kind: str) -> Json:
     rule = rules.KINDS[kind]
     members = {name: MEMBERS[name] for name in rule.needs | rule.takes}
     if "follows" in members:
-        members["follows"] = {"commitment": "L-000001", "deposit": "L-000002"}[kind]
+        members["follows"] = "L-000001" if kind == "commitment" else "L-000002"
+    if kind == "commitment_amendment":
+        # The commitment is in US dollars.
+        del members["original"]
+        members["instalments"] = [{"due": "2024-12-31", "amount": "10.85"}]
     return body(kind, "10.85", reference="SC-1", **members)

@@ -298,6 +298,7 @@ async def test_what_a_card_does_not_take_is_refused(service: RunningApp, path: s
 
 async def test_the_gateway_shows_what_both_say(funded: RunningApp, catalogue: RunningApp) -> None:
     await rename(catalogue, "ETH-00", "ETH-01")
+    await copied(funded, catalogue)
     async with served(catalogue.app) as catalog_url, served(funded.app) as funding_url:
         gateway = create_app(GatewaySettings(services={"funding": funding_url, "catalog": catalog_url}))
         async with (

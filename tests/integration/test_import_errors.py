@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mmptf_funding.imports import routes, template
-from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.imports.bodies import XLSX
 from tests.conftest import RunningApp
 from tests.integration.editions import (
     MADE_UP,

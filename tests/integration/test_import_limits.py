@@ -21,11 +21,11 @@ import pytest
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing as transaction
-from mmptf_funding.imports import reading, routes
+from mmptf_funding.imports import bodies, reading, routes
+from mmptf_funding.imports.bodies import CSV, XLSX
 from mmptf_funding.imports.commands import check_edition, write_edition
 from mmptf_funding.imports.files import MAX_ATTRIBUTES, MAX_STYLES, Tables
 from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS
-from mmptf_funding.imports.routes import CSV, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import RawRow
 from tests.conftest import RunningApp, pool_of
@@ -168,7 +168,7 @@ async def slow_upload(service: RunningApp) -> SlowUpload:
 
 def is_busy(answer: httpx.Response, said: str) -> bool:
     assert (answer.status_code, answer.json()["code"]) == (503, "busy"), answer.text
-    assert answer.headers["retry-after"] == str(routes.TURN_SECONDS)
+    assert answer.headers["retry-after"] == str(bodies.TURN_SECONDS)
     return said in answer.json()["detail"]
 
 
@@ -183,14 +183,14 @@ async def test_a_slow_upload_delays_no_other_import(untouched: RunningApp) -> No
 async def test_a_further_upload_waits_and_is_told_when_to_come_again(
     untouched: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "TURN_SECONDS", 0.1)
-    slow = [await slow_upload(untouched) for _ in range(routes.BODIES_AT_ONCE)]
+    monkeypatch.setattr(bodies, "TURN_SECONDS", 0.1)
+    slow = [await slow_upload(untouched) for _ in range(bodies.BODIES_AT_ONCE)]
     further = await send(untouched, REQUIREMENTS, CSV, dry_run=True)
-    assert is_busy(further, f"{routes.BODIES_AT_ONCE} files at once")
+    assert is_busy(further, f"{bodies.BODIES_AT_ONCE} files at once")
     # One that is cut off gives its place back.
     slow[0].sending.cancel()
     await asyncio.gather(slow[0].sending, return_exceptions=True)
-    monkeypatch.setattr(routes, "TURN_SECONDS", 10)
+    monkeypatch.setattr(bodies, "TURN_SECONDS", 10)
     assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
     for upload in slow[1:]:
         upload.go_on.set()
@@ -198,7 +198,7 @@ async def test_a_further_upload_waits_and_is_told_when_to_come_again(
 
 
 async def test_uploads_have_room_together(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "MAX_SPOOLED", len(REQUIREMENTS) + 50)
+    monkeypatch.setattr(bodies, "MAX_SPOOLED", len(REQUIREMENTS) + 50)
     slow = await slow_upload(untouched)
     further = await send(untouched, REQUIREMENTS, CSV, dry_run=True)
     assert is_busy(further, f"{len(REQUIREMENTS) + 50} bytes")
@@ -208,12 +208,12 @@ async def test_uploads_have_room_together(untouched: RunningApp, monkeypatch: py
 
 
 async def test_an_upload_that_takes_too_long_is_ended(untouched: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
     slow = await slow_upload(untouched)
     answer = await slow.sending
     assert (answer.status_code, answer.json()["code"]) == (408, "request_timeout"), answer.text
     assert "0.2 s" in answer.json()["detail"]
-    monkeypatch.setattr(routes, "BODY_SECONDS", 60)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 60)
     assert (await send(untouched, REQUIREMENTS, CSV, dry_run=True)).status_code == 200
 
 
@@ -229,9 +229,9 @@ async def test_a_further_import_waits_for_its_turn(untouched: RunningApp, monkey
     monkeypatch.setattr(routes, "check_edition", waiting)
     first = asyncio.create_task(send(untouched, REQUIREMENTS, CSV, dry_run=True))
     await reading_now.wait()
-    monkeypatch.setattr(routes, "TURN_SECONDS", 0.1)
-    assert is_busy(await send(untouched, REQUIREMENTS, CSV, dry_run=True), f"{routes.IMPORTS_AT_ONCE} file at once")
-    monkeypatch.setattr(routes, "TURN_SECONDS", 10)
+    monkeypatch.setattr(bodies, "TURN_SECONDS", 0.1)
+    assert is_busy(await send(untouched, REQUIREMENTS, CSV, dry_run=True), f"{bodies.IMPORTS_AT_ONCE} file at once")
+    monkeypatch.setattr(bodies, "TURN_SECONDS", 10)
     second = asyncio.create_task(send(untouched, REQUIREMENTS, CSV, dry_run=True))
     await asyncio.sleep(0)
     go_on.set()

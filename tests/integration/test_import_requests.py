@@ -21,7 +21,7 @@ from starlette.types import Message
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_funding.app import create_app
 from mmptf_funding.imports import routes, template
-from mmptf_funding.imports.routes import CSV, MAX_BODY, XLSX
+from mmptf_funding.imports.bodies import CSV, MAX_BODY, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES
 from tests.conftest import RunningApp
@@ -160,6 +160,7 @@ def bad_workbooks() -> dict[str, tuple[bytes, str]]:
     }
 
 
+@pytest.mark.longer
 async def test_a_bad_workbook_is_refused_without_being_unpacked(untouched: RunningApp, tmp_path: Path) -> None:
     paths = []
     for name, (content, code) in bad_workbooks().items():

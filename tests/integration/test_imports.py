@@ -21,7 +21,7 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations
 from mmptf_funding.__main__ import IMPORT
 from mmptf_funding.app import SERVICE
-from mmptf_funding.imports.routes import XLSX
+from mmptf_funding.imports.bodies import XLSX
 from mmptf_funding.imports.template import TABLES, TableName
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app
@@ -57,6 +57,7 @@ def migrated(postgres: Postgres) -> Callable[[], str]:
     return lambda: postgres.create_database(f"imports_{next(numbers)}", template="imports")
 
 
+@pytest.mark.longer
 async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition(
     migrated: Callable[[], str], tmp_path: Path
 ) -> None:

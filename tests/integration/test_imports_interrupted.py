@@ -16,8 +16,8 @@ import asyncpg
 import pytest
 
 from mmptf_common.storage import migrations
+from mmptf_funding.imports.bodies import XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
-from mmptf_funding.imports.routes import XLSX
 from mmptf_local.postgres import Postgres
 from tests.conftest import admin_url, asyncio_run, running_app
 from tests.integration.editions import MADE_UP, workbook_of
@@ -180,7 +180,8 @@ async def test_cut_off_while_it_checks(url: str, files: list[Path], admin: async
         await failed_in_one_line(process)
 
 
-@pytest.mark.parametrize("rows", SIZES)
+@pytest.mark.longer
+@pytest.mark.parametrize("rows", [FEW, MANY])
 @pytest.mark.usefixtures("nothing_left")
 async def test_cut_off_while_it_writes(url: str, files: list[Path], admin: asyncpg.Connection) -> None:
     async with importing(url, files) as process, held_while_writing(url):

@@ -208,3 +208,63 @@ async def test_an_entry_that_is_reversed_is_another_answer(ledger: LedgerClient)
     assert (reversed_["action"], reversed_["changed"], reversed_["after"]) == ("amend", ["reversed_by"], after.json())
     reversal = (await ledger.get(f"{LEDGER}/L-000002/history"))["items"]
     assert [change["revision"] for change in reversal] == [reversed_["revision"]]
+
+
+# --- kinds beside the stages of money --------------------------------------------------------------------------------
+
+
+async def test_a_contributor_gets_back_no_more_than_it_has_deposited(ledger: LedgerClient) -> None:
+    await ledger.enter("interest", "500.00", "2024-01-01")
+    await ledger.enter("deposit", "100.00", "2024-02-01", contributor="DEU")
+    await ledger.enter("deposit", "50.00", "2024-02-01", contributor="USA")
+    back = body("contributor_refund", "80.00", "2024-03-01", contributor="DEU", reference="Letter of 1 March")
+    assert (await ledger.post(AGENT, back)).status_code == 201
+    refused(await ledger.post(AGENT, back), 409, "exceeds_deposits", "what DEU has deposited would be -60.00 USD")
+    refused(await ledger.post(AGENT, {**back, "amount": "20.00", "date": "2024-01-31"}), 409, "exceeds_deposits")
+    refused(await ledger.reverse("L-000002"), 409, "exceeds_deposits", "-80.00 USD")
+    germany, _ = (await ledger.get(f"{STATEMENT}/contributors"))["items"]
+    assert [germany[name]["sum"]["amount"] for name in ("deposits", "refunds")] == ["100.00", "80.00"]
+
+
+async def test_the_statement_has_every_kind_that_moves_cash(ledger: LedgerClient) -> None:
+    opened = {"account": "USD-MAIN", "value_date": "2024-01-01"}
+    other = {"counterpart_fund": "Start-up Fund for Safe Migration"}
+    for kind, amount, members in (
+        ("opening_balance", "1000.00", opened), ("transfer_from_fund", "200.00", other),
+        ("other_income", "30.00", {}), ("interest", "4.00", {"organization": "ILO"}),
+        ("direct_cost", "10.00", {"organization": "ILO"}), ("transfer_to_fund", "100.00", other),
+        ("bank_charge", "1.00", {"account": "USD-MAIN"}), ("bank_charge", "2.00", {"account": "EUR-1"}),
+    ):  # fmt: skip
+        await ledger.enter(kind, amount, "2024-01-01", **members)
+    fund = await ledger.get(STATEMENT)
+    assert {line["kind"]: line["sum"]["amount"] for line in (*fund["sources"], *fund["uses"]) if line["rows"]} == {
+        "opening_balance": "1000.00", "transfer_from_fund": "200.00", "other_income": "30.00", "interest": "4.00",
+        "direct_cost": "10.00", "transfer_to_fund": "100.00", "bank_charge": "3.00",
+    }  # fmt: skip
+    assert fund["balance"]["amount"] == "1121.00"
+    (ilo,) = (await ledger.get(f"{STATEMENT}/organizations"))["items"]
+    assert [ilo[name]["sum"]["amount"] for name in ("interest", "direct_costs", "transfers")] == [
+        "4.00",
+        "10.00",
+        "0.00",
+    ]
+    refused(await ledger.post(AGENT, body("transfer_to_fund", "1121.01", reference="SC-1", **other)), 409,
+            "insufficient_balance")  # fmt: skip
+    assert errors(await ledger.post(AGENT, body("opening_balance", "1.00"))) == [
+        ("missing_member", "/account"),
+        ("missing_member", "/reference"),
+    ]
+    # By account: what the bank has charged.
+    totals = await ledger.get(f"{LEDGER}/totals", by="account", kind="bank_charge")
+    assert [(group["keys"][0]["value"], group["sum"]["amount"]) for group in totals["totals"][0]["groups"]] == [
+        ("EUR-1", "2.00"),
+        ("USD-MAIN", "1.00"),
+    ]
+
+
+async def test_an_allocation_may_be_for_one_organization(ledger: LedgerClient) -> None:
+    await ledger.enter("allocation", "70.00", who=UNIT, **ETHIOPIA)
+    other = body("allocation", "5.00", reference="SC-1", programme="ETH-01", organization="IOM")
+    assert errors(await ledger.post(UNIT, other)) == [("not_taking_part", "/organization")]
+    (ilo,) = (await ledger.get(f"{STATEMENT}/organizations"))["items"]
+    assert ilo["allocations"]["sum"]["amount"] == "70.00"

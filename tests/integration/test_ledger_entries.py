@@ -31,7 +31,7 @@ from tests.integration.ledger_client import (
 )
 from tests.tokens import writing
 
-SENT_KINDS = [kind for kind in rules.KINDS if kind != "agent_fee"]
+SENT_KINDS = [kind for kind in rules.KINDS if kind not in rules.DERIVED]
 
 
 # --- what a kind has, and who enters it ------------------------------------------------------------------------------
@@ -56,11 +56,13 @@ async def test_a_kind_has_what_it_needs_and_takes_and_nothing_else(shared_ledger
         assert said >= {(code, f"/entries/{n}{pointer}") for code, pointer in found}, variant
         assert outcome["outcome"] == ("refused" if found else "written"), (variant, outcome)
     written = (await shared_ledger.post(ADMIN, sent, dry_run="true")).json()
-    for name in set(MEMBERS) - {"original", "instalments"}:
+    for name in set(MEMBERS) - {"original", "instalments", "fee"}:
         assert written[name] == sent.get(name)
+    fee = written["fee"] and {"amount": written["fee"]["sum"]["amount"], "reason": written["fee"]["reason"]}
+    assert fee == sent.get("fee")
     parts = [{"due": part["due"], "amount": part["sum"]["amount"]} for part in written["instalments"]]
     assert parts == sent.get("instalments", [])
-    assert {part["sum"]["currency"] for part in written["instalments"]} <= {"EUR"}
+    assert {part["sum"]["currency"] for part in written["instalments"]} <= {"EUR" if "original" in sent else "USD"}
     if "original" in sent:
         assert written["original"]["sum"] == {"amount": "10.00", "currency": "EUR"}
         assert written["original"]["rate"] == ORIGINAL["rate"]
@@ -125,7 +127,11 @@ async def test_an_amount_without_cents_is_answered_with_them(
 
 @pytest.mark.parametrize(
     ("currency", "suggestion"),
-    [("EUX", None), ("DEM", None), ("XXX", None), ("XTS", None), ("eur", "EUR"), ("EUR ", "EUR"), ("€", None)],
+    [
+        *(("EUX", None), ("XXX", None), ("XTS", None), ("eur", "EUR"), ("EUR ", "EUR"), ("€", None)),
+        # Replaced by others, the last of them in January 2026.
+        *(("DEM", None), ("HRK", None), ("ANG", None), ("ZWL", None), ("BGN", None)),
+    ],
 )
 async def test_a_currency_is_one_of_iso_4217(
     shared_ledger: LedgerClient, currency: str, suggestion: str | None
@@ -256,12 +262,12 @@ async def test_instalments_are_what_is_promised(shared_ledger: LedgerClient) -> 
 
 
 FEES = {
-    "0.50": None, "0.51": "0.01", "1.50": "0.02", "2.50": "0.02", "2.51": "0.03", "1000.00": "10.00",
+    "0.49": None, "0.50": "0.01", "1.50": "0.02", "2.50": "0.03", "2.49": "0.02", "1000.00": "10.00",
     "99999999999999.99": "1000000000000.00", "0.01": None,
 }  # fmt: skip
 
 
-async def test_a_deposit_brings_the_fee_rounded_half_to_even(ledger: LedgerClient) -> None:
+async def test_a_deposit_brings_the_fee_with_half_a_cent_rounded_up(ledger: LedgerClient) -> None:
     balance = Decimal(0)
     for amount, fee in FEES.items():
         deposit = await ledger.enter("deposit", amount, contributor="DEU", thematic_area="2", reference="SAA")
@@ -271,6 +277,19 @@ async def test_a_deposit_brings_the_fee_rounded_half_to_even(ledger: LedgerClien
             assert {row[name] for name in set(MEMBERS) - {"follows", "instalments"}} | {row["reference"]} == {None}
         balance += Decimal(amount) - Decimal(fee or 0)
         assert await ledger.balance() == f"{balance:.2f}"
+
+
+async def test_another_fee_is_entered_with_its_reason(ledger: LedgerClient) -> None:
+    for amount, fees in (("2.50", ["2.50"]), ("0.00", [])):
+        agreed = {"amount": amount, "reason": "Clause 4 of the arrangement."}
+        deposit = await ledger.enter("deposit", "100.00", contributor="DEU", fee=agreed)
+        assert deposit["fee"]["sum"] == {"amount": amount, "currency": "USD"}
+        found = [row for row in await ledger.rows(kind="agent_fee") if row["follows"] == deposit["code"]]
+        assert [row["sum"]["amount"] for row in found] == fees
+        assert {row["note"] for row in found} <= {agreed["reason"]}
+    assert await ledger.balance() == "197.50"
+    sent = body("deposit", "1.00", contributor="DEU", fee={"amount": "1.01", "reason": "Too much."})
+    assert errors(await ledger.post(AGENT, sent)) == [("invalid_value", "/fee/amount")]
 
 
 async def test_the_fee_is_reversed_with_its_deposit(ledger: LedgerClient) -> None:

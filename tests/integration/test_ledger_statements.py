@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from tests.integration.ledger_client import ETHIOPIA, LEDGER, ORIGINAL, STATEMENT, Json, LedgerClient, body, refused
@@ -106,6 +106,43 @@ def collect(said: Any, lines: list[Json]) -> None:
             lines.append(said)
         for item in said.values():
             collect(item, lines)
+
+
+async def test_the_link_of_each_group_lists_its_rows_alone(funded_ledger: LedgerClient) -> None:
+    ledger = funded_ledger
+    await ledger.enter("commitment", "108.50", "2023-12-31", contributor="DEU", thematic_area="2",
+                       original={**ORIGINAL, "amount": "100.00", "rate_date": "2023-12-31"})  # fmt: skip
+    code = (await ledger.rows(kind="commitment"))[0]["code"]
+    paid = {**ORIGINAL, "rate": "1.0000"}
+    await ledger.enter("deposit", "10.00", contributor="DEU", follows=code, original=paid, account="EUR-1")
+    await ledger.enter("deposit", "5.00", contributor="DEU", follows=code, account="eur-1")
+    await ledger.enter("commitment_amendment", "21.70", contributor="DEU", follows=code, amendment="decrease",
+                       original={**ORIGINAL, "amount": "20.00"})  # fmt: skip
+    await ledger.enter("transfer", "7.00", tranche=1, account="EUR-1", **ETHIOPIA)
+    await ledger.enter("expenditure", "9.00", category="travel", **ETHIOPIA)
+    await ledger.enter("interest", "3.00", "2025-01-31", organization="ILO")
+    charge = await ledger.enter("bank_charge", "2.00", "2024-12-31", account="EUR-1")
+    assert (await ledger.reverse(charge["code"], "2025-02-01")).status_code == 201
+    ways = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year")
+    queries: tuple[Json, ...] = (
+        {}, {"date_from": "2024-02-01"}, {"date_to": "2024-12-31", "reversal": "false"}, {"account": "EUR-1"},
+        {"kind": ["deposit", "transfer"], "organization": ["ILO", "not_stated"]}, {"flag": "deposit_in_other_currency"},
+        {"contributor": "deu"}, {"value_date_from": "2024-01-01"}, {"account": "not_stated"},
+    )  # fmt: skip
+    listed: dict[str, list[Json]] = {}
+    singly = [(way,) for way in ways]
+    for query, by in [*product([{}], combinations(ways, 2)), *product(queries, singly)]:
+        answer = await ledger.get(f"{LEDGER}/totals", **query, by=[*by])
+        for total in answer["totals"]:
+            for group in (total, *total["groups"]):
+                link = group["link"]
+                assert link is not None
+                if link not in listed:
+                    listed[link] = (await ledger.get(link))["items"]
+                amounts = [Decimal(row["sum"]["amount"]) for row in listed[link]]
+                assert (len(amounts), f"{sum(amounts, Decimal(0)):.2f}") == (group["rows"], group["sum"]["amount"]), (
+                    link
+                )
 
 
 async def test_capitalization_counts_up_to_the_end_of_each_period(ledger: LedgerClient) -> None:

@@ -211,9 +211,8 @@ def test_no_code_of_the_application_takes_part_in_a_migration(postgres: Postgres
     assert not {name for name in loaded if name.endswith(("journal", "journal_schema", "records"))}
 
 
-@pytest.mark.parametrize(
-    "service", [SERVICES[0], *(pytest.param(name, marks=pytest.mark.longer) for name in SERVICES[1:])]
-)
+@pytest.mark.longer
+@pytest.mark.parametrize("service", SERVICES)
 def test_alembic_itself_writes_and_runs_migrations(postgres: Postgres, service: str, tmp_path: Path) -> None:
     """As CONTRIBUTING says it: in the folder of the service, with the address of a database of its own."""
     url = postgres.create_database(f"{service}_by_alembic")

@@ -381,6 +381,7 @@ class Loop:
             last = now
 
 
+@pytest.mark.longer
 async def test_no_answer_keeps_the_event_loop(grown: RunningApp, explaining: asyncpg.Connection) -> None:
     """In CPU of its thread, so that a busy machine is no finding."""
     revision = await explaining.fetchval("SELECT max(first) - 1 FROM revision")
@@ -412,6 +413,7 @@ class Spent:
     database: float = 0.0
 
 
+@pytest.mark.longer
 @pytest.mark.parametrize("grown", ["funding"], indirect=True)
 def test_ndjson_has_half_the_rows_per_second_of_csv_or_more(grown: RunningApp, postgres: Postgres) -> None:
     """Over HTTP from a process of its own, in turns; so many bytes more are sent for each row."""

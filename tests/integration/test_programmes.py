@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, get_args
@@ -17,7 +17,8 @@ from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
 from mmptf_catalog.programmes.schemas import ProgrammeContentSent
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
-from tests.conftest import running_app, service_of
+from tests.conftest import RunningApp, running_app, service_of
+from tests.integration.ledger_client import copied, running_ledger
 from tests.integration.programmes_client import (
     AGENCY,
     API,
@@ -40,14 +41,34 @@ from tests.integration.programmes_client import (
     today,
     way_to,
 )
+from tests.serving import served
 from tests.tokens import bearer, writing
+
+
+@pytest.fixture(scope="module")
+async def ledger_beside(catalog_service: RunningApp, new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
+    """The ledger that copies the catalogue, and that it asks whether money is settled."""
+    async with (
+        served(catalog_service.app) as catalogue_url,
+        running_ledger(new_database("funding"), catalogue_url) as ledger,
+        served(ledger.running.app) as url,
+    ):
+        catalog_service.set(funding_url=url)
+        yield ledger.running
+
 
 # --- statuses ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", get_args(ProgrammeStatusSent.__value__))
-async def test_every_step_from_a_status(client: httpx.AsyncClient, status: str) -> None:
-    programme = await moved(client, await submitted(client), *way_to(status))
+async def test_every_step_from_a_status(
+    client: httpx.AsyncClient, catalog_service: RunningApp, ledger_beside: RunningApp, status: str
+) -> None:
+    """Without any money in the ledger, which is settled."""
+    programme = await submitted(client)
+    for step in way_to(status):
+        programme = await moved(client, programme, step)
+        await copied(ledger_beside, catalog_service)
     assert (programme.json()["status"], programme.json()["stage"]) == (status, STAGE_OF_STATUS[status])
     for to in get_args(ProgrammeStatusSent.__value__):
         for who in (FUND, AGENCY, OTHER):
@@ -167,10 +188,12 @@ async def test_an_amended_budget_stays_what_it_is(client: httpx.AsyncClient) -> 
     note = await amend(client, note, AGENCY, budget_lines=less, budget="2033000.00")
     assert (note.json()["budget"]["amount"], note.json()["budget"]["stage"]) == ("2033000.00", "requirement")
     approved = await moved(client, note, "pipeline", "approved")
-    more = await amend(client, approved, FUND, budget=CONTENT["budget"], budget_lines=CONTENT["budget_lines"])
+    before = {"budget": CONTENT["budget"], "budget_lines": CONTENT["budget_lines"]}
+    assert errors(await amend(client, approved, FUND, **before)) == [("missing_member", "/decision")]
+    more = await amend(client, approved, FUND, **before, decision="SC-12")
     assert (more.json()["budget"]["amount"], more.json()["budget"]["stage"]) == (CONTENT["budget"], "allocation")
     (source,) = more.json()["budget"]["sources"]
-    assert source["note"] == "Stated by MMPTF-FMU."
+    assert source["note"] == "Stated by MMPTF-FMU. By decision: SC-12"
     longer = {"start": "2027-01-01", "end": "2029-12-31"}
     assert refused(await amend(client, more, FUND, duration=longer)) == (409, "not_amendable")
 
@@ -208,7 +231,7 @@ async def test_a_programme_under_way_is_extended_by_the_fund(client: httpx.Async
         ("2029-06-30", "2029-12-31", "Steering Committee"),
     ]
     assert twice.json()["budget"] == programme.json()["budget"]
-    late = await amend(client, twice, FUND, budget_lines=lines(at_1={"year": 2029}))
+    late = await amend(client, twice, FUND, budget_lines=lines(at_1={"year": 2029}), decision="SC-13")
     assert late.status_code == 200
     closed = await moved(client, late, "operationally_closed")
     assert refused(await extend(client, closed, FUND, "2031-01-01")) == (409, "not_extendable")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -74,46 +76,110 @@ async def restricted_measure(markers: Markers, programme: str) -> str:
     return str(code)
 
 
-def paths() -> list[str]:
-    """The paths of all reads of the contract."""
+class Placed(NamedTuple):
+    """Where restricted texts are.
+
+    codes: by the path of their list; sent: the bodies with such texts by path, each with its Idempotency-Key; stale: an
+    ETag that no record has any more
+    """
+
+    codes: dict[str, list[str]]
+    sent: dict[str, tuple[str, Any]]
+    stale: str
+
+
+async def placed(markers: Markers) -> Placed:
+    """Restricted texts in an assessment, a draft, a measure that was replaced, and the evidence of an action."""
+    programme, said = await submitted(markers)
+    begun = {"programme": programme, "stage": "annual_report", "year": 2025, "due_diligence": [RISK]}
+    sent: dict[str, tuple[str, Any]] = {DRAFTS: (f"begin-{programme}", begun)}
+    draft = made(await markers.send("POST", DRAFTS, IOM, begun, key=sent[DRAFTS][0]))
+    found = {each["kind"]: each["code"] for each in (await markers.get(ACTIONS, programme=programme))["items"]}
+    following = {"action": f"{SECRET} 10", "owner": f"{SECRET} 11", "due": "2026-09-30"}
+    replaced = {"outcome": "replaced", "reason": f"{SECRET} 9", "replacement": following}
+    done = {"outcome": "done", "done": "2026-05-31", "evidence": [HIDDEN, PUBLIC]}
+    measure = await restricted_measure(markers, programme)
+    for code, how in ((found["action"], done), (measure, replaced)):
+        path = f"{ACTIONS}/{code}/end"
+        sent[path] = (f"end-{code}", how)
+        ended = made(await markers.send("POST", path, IOM, how, match="*", key=f"end-{code}"), 200)
+    before = await markers.send("GET", f"{ASSESSMENTS}/{said['code']}", None)
+    await markers.reviewed(before)
+    _, waiting = await submitted(markers)
+    reviews = (await markers.get(f"{API}/reviews", FUND, assessment=said["code"]))["items"]
+    codes = {
+        ASSESSMENTS: [said["code"], waiting["code"]],
+        ACTIONS: [found["action"], measure, ended.json()["replaced_by"]],
+        DRAFTS: [draft.json()["code"]], f"{API}/cards/programmes": [programme], f"{API}/rubrics": [RUBRIC_CODE],
+        f"{API}/targets": ["funded"], f"{API}/translations": ["x"], f"{API}/reviews": [reviews[0]["code"]],
+        f"{API}/assessors": [programme],
+    }  # fmt: skip
+    return Placed(codes, sent, before.headers["etag"])
+
+
+def paths(method: str) -> Iterator[tuple[str, Json]]:
+    """The operations of a method in the contract."""
     contract = json.loads((FOLDERS["markers"] / "openapi.json").read_text())
-    return [path for path, operations in contract["paths"].items() if "get" in operations]
+    for path, operations in contract["paths"].items():
+        if method in operations:
+            yield path, operations[method]
+
+
+def urls(path: str, codes: dict[str, list[str]]) -> list[str]:
+    """The addresses of a path, with each code of its list."""
+    base = path.partition("/{")[0]
+    return [
+        path.replace("{code}", code).replace("{language}", "fr")
+        for code in (codes.get(base, [""]) if "{code}" in path else [""])
+    ]
 
 
 async def test_nobody_else_finds_what_is_restricted(marker_service: Markers) -> None:
     """Every read of the contract, by those who may not read it, now and as of each revision, in every form."""
-    programme, said = await submitted(marker_service)
-    draft = await marker_service.draft(programme, stage="annual_report", year=2025, due_diligence=[RISK])
-    found = {each["kind"]: each["code"] for each in (await marker_service.get(ACTIONS, programme=programme))["items"]}
-    following = {"action": f"{SECRET} 10", "owner": f"{SECRET} 11", "due": "2026-09-30"}
-    replaced = {"outcome": "replaced", "reason": f"{SECRET} 9", "replacement": following}
-    measure = await restricted_measure(marker_service, programme)
-    ended = made(await marker_service.send("POST", f"{ACTIONS}/{measure}/end", IOM, replaced, match="*"), 200)
-    done = {"outcome": "done", "done": "2026-05-31", "evidence": [HIDDEN, PUBLIC]}
-    made(await marker_service.send("POST", f"{ACTIONS}/{found['action']}/end", IOM, done, match="*"), 200)
-    await marker_service.reviewed(await marker_service.send("GET", f"{ASSESSMENTS}/{said['code']}", None))
-    codes = {
-        ASSESSMENTS: [said["code"]], ACTIONS: [found["action"], ended.json()["code"], ended.json()["replaced_by"]],
-        DRAFTS: [draft.json()["code"]], f"{API}/cards/programmes": [programme], f"{API}/rubrics": [RUBRIC_CODE],
-        f"{API}/targets": ["funded"], f"{API}/translations": ["x"],
-    }  # fmt: skip
+    where = await placed(marker_service)
     last = await marker_service.revision()
+    variants: list[dict[str, Any]] = [{}, {"format": "csv"}, {"format": "ndjson"}, {"q": SECRET}]
+    variants += [{"as_of": revision} for revision in range(max(1, last - 12), last + 1)]
     asked = 0
-    for path in paths():
-        base = path.partition("/{")[0]
-        for code in codes.get(base, [""]) if "{code}" in path else [""]:
-            url = path.replace("{code}", code).replace("{language}", "fr")
-            variants: list[dict[str, Any]] = [{}, {"format": "csv"}, {"format": "ndjson"}, {"q": SECRET}]
-            variants += [{"as_of": revision} for revision in range(max(1, last - 12), last + 1)]
-            for who in OUTSIDERS:
-                for variant in variants:
-                    answer_ = await marker_service.running.client.get(
-                        url, params=variant, headers=who.headers() if who else {}
-                    )
-                    asked += answer_.status_code == 200
-                    assert SECRET not in answer_.text, (url, variant, who)
-                    assert SECRET not in str(answer_.headers), (url, variant, who)
-    assert asked > 500
+    for url in (url for path, _ in paths("get") for url in urls(path, where.codes)):
+        is_public = False
+        for who in OUTSIDERS:
+            # What is public is the same for everybody.
+            for variant in variants[:1] if is_public else variants:
+                answer_ = await marker_service.running.client.get(
+                    url, params=variant, headers=who.headers() if who else {}
+                )
+                asked += answer_.status_code == 200
+                assert SECRET not in answer_.text, (url, variant, who)
+                assert SECRET not in str(answer_.headers), (url, variant, who)
+                is_public |= answer_.headers.get("cache-control", "").startswith("public")
+    assert asked > 400
+
+
+async def test_no_write_tells_others_what_is_restricted(marker_service: Markers) -> None:
+    """Every write of the contract by those who may not read it: right and wrong, tried and meant, late and repeated."""
+    where = await placed(marker_service)
+    outcomes: Counter[int] = Counter()
+    for method in ("post", "put", "patch", "delete"):
+        for path, operation in paths(method):
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            bodies = [each["value"] for each in content.get("examples", {}).values()] or [None]
+            for url in urls(path, where.codes):
+                key, sent = where.sent.get(url, (where.sent[DRAFTS][0], bodies[0]))
+                # Those that are carried out, such as a claim, come last.
+                for body, query, match, given in (
+                    (bodies[0], "", None, None), (sent, "", "*", key), (bodies[0], "", where.stale, None),
+                    ({"x": 1}, "", "*", None), ({}, "", "*", None), (bodies[0], "?dry_run=true", "*", None),
+                    (bodies[0], "", "*", None),
+                ):  # fmt: skip
+                    for who in OUTSIDERS:
+                        answer_ = await marker_service.send(
+                            method.upper(), url + query, who, body, match=match, key=given
+                        )
+                        outcomes[answer_.status_code] += 1
+                        assert SECRET not in answer_.text, (method, url, body, who)
+                        assert SECRET not in str(answer_.headers), (method, url, body, who)
+    assert outcomes.keys() >= {200, 201, 401, 403, 404, 409, 412, 422, 428} and max(outcomes) < 500, outcomes
 
 
 async def test_those_who_take_part_review_or_manage_read_it(marker_service: Markers) -> None:

@@ -9,21 +9,20 @@ from typing import Any
 import pytest
 
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
+from mmptf_markers.actions.schemas import OpenAction
 from mmptf_markers.assessments import rules
 from mmptf_markers.assessments.schemas import (
     AssessmentContent,
     CriterionAnswer,
     DeclarationSent,
     DerivedGrade,
-    Evidence,
-    OpenAction,
     PlannedAction,
     Review,
     ReviewedAnswer,
-    Risk,
 )
 from mmptf_markers.engine.completeness import CatalogueFacts
 from mmptf_markers.engine.rubric import NOT_APPLICABLE
+from mmptf_markers.evidence.schemas import Evidence, Risk
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 from tests.unit.markers.rubrics import STAGE, loaded, small
 

@@ -19,7 +19,7 @@ class ReplicatedCopies(ResponseModel):
     """The state of each copy of another service's records."""
 
     copies: list[ReplicatedCopy]
-    """One for each service whose records are copied here: the catalogue (`catalog`), or the ledger (`funding`)."""
+    """One for each service whose records are copied here."""
 
 
 def age_headers(ages: Mapping[str, str]) -> dict[str, Any]:

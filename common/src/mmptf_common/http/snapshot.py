@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http import conditional
+from mmptf_common.http.cache_groups import leave_out
 from mmptf_common.http.negotiation import SPREADSHEET, TABLE, is_csv, media_type, representation
 from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
 from mmptf_common.http.spreadsheets import defused
@@ -119,7 +120,7 @@ async def answer_computed(
     query: BaseModel,
     build: Callable[[Snapshot, int], Awaitable[A]],
     *,
-    question: str | None = None,
+    beside: str = "",
     table: Callable[[A], bytes] | None = None,
 ) -> Response:
     """An answer from the cache, or built now, as `answer_computed_bytes` does.
@@ -136,7 +137,7 @@ async def answer_computed(
             return await asyncio.to_thread(table, answer)
         return (await asyncio.to_thread(answer.model_dump_json)).encode()
 
-    return await answer_computed_bytes(request, query, body, question=question, tabular=table is not None)
+    return await answer_computed_bytes(request, query, body, beside=beside, tabular=table is not None)
 
 
 async def answer_computed_bytes(
@@ -144,7 +145,7 @@ async def answer_computed_bytes(
     query: BaseModel,
     build: Callable[[Snapshot, int, str], Awaitable[bytes]],
     *,
-    question: str | None = None,
+    beside: str = "",
     tabular: bool = False,
 ) -> Response:
     """An answer from the cache, or built now in one transaction; with Cache-Status, 304 when the caller has it.
@@ -152,13 +153,17 @@ async def answer_computed_bytes(
     Requests that ask the same meanwhile get the next answer that is built, which is as new as one of their own.
 
     build: returns the body for the revision with this number in a representation, as JSON or CSV
-    question: text of everything that the answer depends on beside the revision, by default the canonical query
+    beside: text of everything that the answer depends on beside the query and the revision, such as the day
     tabular: whether the answer is there as CSV, too
     """
     chosen = "json"
     if tabular and isinstance(query, Tabular):
         chosen = representation(request, query, TABLE)
-    asked = canonical(query, without=FORMAT) if question is None else question
+    asked = canonical(query, without=FORMAT)
+    if beside:
+        asked += f"\n{beside}"
+        # It changes without a write, of which alone caches are told.
+        leave_out(request)
 
     def tag_of(revision: str) -> str:
         return conditional.etag(request, revision, asked, chosen)

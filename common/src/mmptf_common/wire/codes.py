@@ -54,9 +54,19 @@ TotalStage = TypeAliasType(
         "direct_cost",
         "bank_charge",
         "interest",
+        "other_income",
+        "opening_balance",
+        "transfer_from_fund",
+        "transfer_to_fund",
+        "contributor_refund",
+        "commitment_amendment",
+        "exchange_difference",
+        "bank_credit",
+        "bank_debit",
     ],
 )
-"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage.
+"""What a total is a sum of: a stage of money, or, from `agent_fee` on, a kind of ledger entry that is at no stage; of
+bank statements, what was added and what was taken.
 
 Totals of different stages are never added together, since the same money passes through several.
 
@@ -73,7 +83,16 @@ Totals of different stages are never added together, since the same money passes
 - `agent_fee`: fees for the administration of the Fund
 - `direct_cost`: direct costs of the Fund
 - `bank_charge`: charges of banks
-- `interest`: interest and other income of the Fund
+- `interest`: interest on the Fund's money
+- `other_income`: other income of the Fund
+- `opening_balance`: what was in bank accounts when their entries begin
+- `transfer_from_fund`: received from other funds
+- `transfer_to_fund`: paid to other funds
+- `contributor_refund`: returned to contributors
+- `commitment_amendment`: what amendments have added to commitments, or taken from them
+- `exchange_difference`: gains less losses of exchange on deposits for commitments in other currencies
+- `bank_credit`: added to bank accounts, as their statements say
+- `bank_debit`: taken from bank accounts, as their statements say
 """
 
 ProgrammeBudgetStage = TypeAliasType(

@@ -387,6 +387,19 @@ class ProblemCode(StrEnum):
         "An organization is named that takes no part in the programme; `allowed` names those that do.",
         "Name one of them, or add the organization to the programme.",
     )
+    STATUS_DOES_NOT_ALLOW = (
+        "status_does_not_allow",
+        (422,),
+        "The programme had a status on the day of the ledger entry that does not allow an entry of this kind; `allowed`"
+        " names the statuses that do.",
+        "Correct the day or the programme; where the status itself is wrong, have it changed in the catalogue first.",
+    )
+    FIGURE_DIFFERS = (
+        "figure_differs",
+        (422,),
+        "A figure that is certified is not the one that the ledger has; `detail` has both.",
+        "Correct the figure, or what is wrong in the ledger.",
+    )
     AMOUNT_DOES_NOT_FOLLOW = (
         "amount_does_not_follow",
         (422,),
@@ -525,11 +538,37 @@ class ProblemCode(StrEnum):
         "The target of the indicator is not loaded, or was not at the time of `as_of`.",
         "Ask for a later time, or another target.",
     )
+    ALREADY_MATCHED = (
+        "already_matched",
+        (409, 422),
+        "The bank entry or the ledger entry is matched already, or the match that is to be cancelled was cancelled"
+        " before.",
+        "Look at the match that `detail` names; cancel it with a reason where it is wrong, and confirm the right one.",
+    )
+    AMOUNTS_DIFFER = (
+        "amounts_differ",
+        (422,),
+        "The ledger entries of a match do not add up to the bank entry.",
+        "Name all that belong together; what a bank has kept back is entered as a bank charge and named, too.",
+    )
     NOT_REVERSIBLE = (
         "not_reversible",
         (409,),
         "The ledger entry is itself a reversal, is reversed already, or other entries depend on it.",
         "Enter what is right as a new entry, or first reverse the entries that depend on this one.",
+    )
+    NOT_SETTLED = (
+        "not_settled",
+        (409,),
+        "The accounts of the programme cannot be closed: something is not transferred, neither spent nor returned nor"
+        " promised to be, or the final figures are not certified; `errors` has each.",
+        "Settle what `errors` names in the ledger; the settlement of the programme has the present state.",
+    )
+    FIGURES_CERTIFIED = (
+        "figures_certified",
+        (409, 422),
+        "The final figures of the programme are certified: nothing but refunds is entered for it, or reversed.",
+        "Have the certificate withdrawn, as long as the programme is not financially closed.",
     )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",
@@ -548,6 +587,18 @@ class ProblemCode(StrEnum):
         (409,),
         "More would be refunded than the organization has received for the programme on a day.",
         "Enter the transfer before, or a smaller amount or a later day.",
+    )
+    EXCEEDS_DEPOSITS = (
+        "exceeds_deposits",
+        (409,),
+        "More would be refunded to a contributor than it has deposited on a day.",
+        "Enter the deposit before, or a smaller amount or a later day.",
+    )
+    EXCEEDS_COMMITMENT = (
+        "exceeds_commitment",
+        (409,),
+        "More would be taken from a commitment than it promises on a day.",
+        "Enter a smaller amount or a later day, or reverse the whole commitment.",
     )
 
     PERIOD_CLOSED = (
@@ -739,6 +790,31 @@ class ProblemCode(StrEnum):
         (422,),
         "A published requirement is not in the file, and an import brings the whole edition.",
         "Add the row.",
+    )
+    NOT_A_STATEMENT = (
+        "not_a_statement",
+        (422,),
+        "A file cannot be read as a bank statement of ISO 20022, camt.053, or it declares a document type or entities.",
+        "Ask the bank for camt.053 in version 001.02 or later, or send the template's CSV.",
+    )
+    BALANCE_DOES_NOT_FOLLOW = (
+        "balance_does_not_follow",
+        (422,),
+        "The opening balance and the entries of a bank statement are not its closing balance, or the statement does not"
+        " begin with the closing balance of the one before.",
+        "Ask the bank for the whole statement; `detail` has the balances.",
+    )
+    STATEMENT_OVERLAPS = (
+        "statement_overlaps",
+        (422,),
+        "A bank statement has days in common with another one of the account, so that entries would count twice.",
+        "Send statements whose days follow one another; the one that is here already needs no import.",
+    )
+    REPEATED_ENTRY = (
+        "repeated_entry",
+        (422,),
+        "An entry of a bank statement has the reference, the day and the amount of another entry of the account.",
+        "Take out the one that is repeated; entries that are alike and not the same have references of their own.",
     )
     TOTAL_DOES_NOT_MATCH = (
         "total_does_not_match",

@@ -1,4 +1,4 @@
-"""The catalogue service: programmes, and the code lists that describe them; it calls no other service."""
+"""The catalogue service: programmes, and the code lists that describe them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmptf_catalog.code_lists.queries import OBJECTIVES
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
 from mmptf_catalog.seed import load_packaged_data
-from mmptf_common.process.settings import ServiceSettings
+from mmptf_catalog.settings import CatalogSettings
 from mmptf_common.service import Service, create_service
 
 SERVICE = Service(
@@ -23,7 +23,7 @@ SERVICE = Service(
         " context of United Nations Security Council resolution 1244 (1999)."
     ),
     package="mmptf_catalog",
-    settings=ServiceSettings,
+    settings=CatalogSettings,
     metadata=Base.metadata,
     tags=(programmes.TAG, code_lists.TAG, programmes.DRAFTS_TAG),
     routers=(programmes.router, code_lists.router),
@@ -43,6 +43,6 @@ SERVICE = Service(
 )
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: CatalogSettings) -> FastAPI:
     """The catalogue's app; it opens no connection before its lifespan begins."""
     return create_service(SERVICE, settings)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_funding.bank import routes as bank
+from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
+from mmptf_funding.imports import bodies
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
@@ -31,12 +34,23 @@ SERVICE = Service(
     package="mmptf_funding",
     settings=FundingSettings,
     metadata=Base.metadata,
-    tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, periods.TAG, editions.EDITIONS_TAG),
+    tags=(
+        editions.TAG,
+        contributions.TAG,
+        ledger.TAG,
+        ledger.STATEMENTS_TAG,
+        periods.TAG,
+        bank.TAG,
+        closings.TAG,
+        editions.EDITIONS_TAG,
+    ),
     routers=(
         contributions.router,
         ledger.router,
         periods.router,
         period_statements.router,
+        bank.router,
+        closings.router,
         editions.router,
         imports.router,
     ),
@@ -54,9 +68,15 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
+        "closings": "closing",
     },
-    body_limits={imports.PATH: imports.MAX_BODY},
-    private=frozenset({"programme", "organization", "thematic_area", "renaming"}),
+    body_limits={imports.PATH: bodies.MAX_BODY, bank.STATEMENTS_PATH: bank.MAX_STATEMENT},
+    private=frozenset(
+        {
+            *("programme", "organization", "thematic_area", "renaming"),
+            *("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry"),
+        }
+    ),
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )

@@ -245,10 +245,21 @@ class RenamingRow(Record, Base, table=True):
     __tablename__ = "renaming"
 
 
+class ClosingRow(Record, Base, table=True):
+    """The certificate of the final figures of a programme, whose code it has."""
+
+    __tablename__ = "closing"
+
+    state: str
+    date: date_ = Field(index=True)
+
+
 class EntryRow(Record, Base, table=True):
     """An entry of the ledger; reversals have negative amounts, so that sums are net.
 
-    reversed_by: the entry that reverses this one. It is set once, with the record; every other column stays as written
+    reversed_by, replaced_by: the entry that reverses this one, and the one that takes its place; each is set once, with
+                              the record, and every other column stays as written
+    replaces: the entries for which this one stands since their correction, the first of them first; null for none
     """
 
     __tablename__ = "ledger_entry"
@@ -259,7 +270,7 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised", "code"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code", "account"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
@@ -273,17 +284,18 @@ class EntryRow(Record, Base, table=True):
         ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
-            for name in ("programme", "organization", "thematic_area")
+            for name in ("programme", "organization", "thematic_area", "account")
         ),
         # Of the entries that have them.
         *(
             sa.Index(f"ledger_entry_{name}", *columns, "code", postgresql_where=sa.text(f"{name} IS NOT NULL"))
             for name, columns in (
                 ("value_date", ("value_date",)),
-                ("account", (sa.text("lower(account)"),)),
+                ("account", ("account",)),
                 ("bank_reference", (sa.text("lower(bank_reference)"),)),
                 ("decision", (sa.text("lower(decision)"),)),
                 ("corrects", (sa.text("lower(corrects)"),)),
+                ("replaces", (sa.text("(replaces[1])"),)),
             )
         ),
     )
@@ -301,6 +313,8 @@ class EntryRow(Record, Base, table=True):
     reverses: str | None = Field(default=None, foreign_key="ledger_entry.code", unique=True)
     flags: list[str] = codes()
     reversed_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    replaced_by: str | None = Field(default=None, foreign_key="ledger_entry.code")
+    replaces: list[str] | None = Field(default=None, sa_type=ARRAY(sa.Text))
     corrects: str | None = Field(default=None, foreign_key="ledger_entry.code")
     value_date: date_ | None
     account: str | None
@@ -320,6 +334,94 @@ class AccountingPeriodRow(Record, Base, table=True):
     status: str
 
 
+class BankAccountRow(Record, Base, table=True):
+    """An account of the Fund at a bank; `identification` is its IBAN or number in capitals and digits alone."""
+
+    __tablename__ = "bank_account"
+
+    identification: str = Field(unique=True)
+    currency: str
+
+
+class BankStatementRow(Record, Base, table=True):
+    """A statement of a bank account; those of one account never overlap."""
+
+    __tablename__ = "bank_statement"
+    __table_args__ = (sa.UniqueConstraint("account", "date_from"),)
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code")
+    date_from: date
+    date_to: date
+    opening: Decimal = Field(sa_type=AMOUNT)
+    closing: Decimal = Field(sa_type=AMOUNT)
+    digest: str
+
+
+class BankEntryRow(Record, Base, table=True):
+    """A movement of an account as the bank states it; debits are negative.
+
+    refs: all references; identity: the bank's own with day and amount, which no two entries of an account have in
+    common, null where there is none; match: the match that reconciles it, null where none does
+    effective: the latest day of what the match contains, from which on both sides have it
+    """
+
+    __tablename__ = "bank_entry"
+    __table_args__ = (
+        sa.UniqueConstraint("account", "identity"),
+        sa.Index("bank_entry_account_booking_date", "account", "booking_date", "code"),
+        sa.Index("bank_entry_booking_date", "booking_date", "code"),
+        sa.Index("bank_entry_amount", "amount", "code"),
+        sa.Index("bank_entry_refs", "refs", postgresql_using="gin"),
+        sa.Index(
+            "bank_entry_not_reconciled", "account", "booking_date", "code", postgresql_where=sa.text("match IS NULL")
+        ),
+    )
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code")
+    statement: str = Field(foreign_key="bank_statement.code", index=True)
+    booking_date: date
+    value_date: date
+    amount: Decimal = Field(sa_type=AMOUNT)
+    currency: str
+    direction: str
+    refs: list[str] = codes()
+    identity: str | None
+    match: str | None = Field(default=None, index=True)
+    effective: date | None = None
+
+
+class BankMatchRow(Record, Base, table=True):
+    """That a bank entry and some ledger entries are the same money; of a bank entry, one at most is confirmed."""
+
+    __tablename__ = "bank_match"
+    __table_args__ = (
+        sa.Index("bank_match_confirmed", "bank_entry", unique=True, postgresql_where=sa.text("state = 'confirmed'")),
+    )
+
+    number: int = Field(unique=True)
+    account: str = Field(foreign_key="bank_account.code", index=True)
+    bank_entry: str = Field(foreign_key="bank_entry.code", index=True)
+    ledger_entries: list[str] = codes()
+    state: str
+
+
+class ReconciledEntryRow(Record, Base, table=True):
+    """The confirmed match of a ledger entry, under the code of that entry, so that it never has two.
+
+    effective: the latest day of what the match contains, from which on both sides have it
+    """
+
+    __tablename__ = "reconciled_entry"
+    __table_args__ = (sa.ForeignKeyConstraint(["code"], ["ledger_entry.code"]),)
+
+    account: str = Field(foreign_key="bank_account.code", index=True)
+    match: str = Field(foreign_key="bank_match.code", index=True)
+    bank_entry: str
+    effective: date
+
+
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 
@@ -330,6 +432,12 @@ class ResultsMatrixRow(Record, Base, table=True):
 
 
 replication = replication_table(Base.metadata)
+# What the database itself writes with each entry: the amount in another currency, where it was given in one.
+_entry = Base.metadata.tables["ledger_entry"]
+_entry.append_column(
+    sa.Column("original_amount", AMOUNT, sa.Computed("(record#>>'{original,sum,amount}')::numeric(18,2)"))
+)
+_entry.append_column(sa.Column("original_currency", sa.Text, sa.Computed("record#>>'{original,sum,currency}'")))
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.

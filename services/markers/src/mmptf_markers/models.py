@@ -200,6 +200,8 @@ class ReviewRow(Record, Base, table=True):
             *("state", "round", "programme", "assessment", "due"),
             postgresql_include=["code", "revised"],
         ),
+        # Those of a round in their order, which are neither few nor most.
+        sa.Index("review_round_updated", "round", "updated", "code"),
     )
 
     # In the order of the codes that they name.

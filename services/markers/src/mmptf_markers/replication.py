@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from mmptf_common.feed.replication import RemoteRecord, ReplicatedEntity, Replication
 from mmptf_common.wire.codes import LifecycleStage, ProgrammeBudgetStage
+from mmptf_common.wire.money import amount_text
 from mmptf_markers.engine.completeness import CatalogueFacts
 from mmptf_markers.models import AllocationRow, PlaceRow, ProgrammeRow
 
@@ -26,6 +27,34 @@ class Duration(BaseModel):
 
     start: date
     end: date
+
+
+class Located(Named):
+    """A place of a programme, and its per cent of the budget as text; None where no source states it."""
+
+    # Copies that were made before it was copied have none.
+    share: str | None = None
+
+
+class BudgetLine(BaseModel):
+    """What one organization means to spend in one year on one category of costs."""
+
+    organization: str
+    amount: Decimal
+
+
+class Gap(BaseModel):
+    """What sources do not state, or state only in part."""
+
+    field: str
+    kind: str
+
+
+class StatedInFull(BaseModel):
+    """The members of the catalogue's record of which the copy has a summary."""
+
+    budget_lines: list[BudgetLine] = []
+    gaps: list[Gap] = []
 
 
 class Budget(BaseModel):
@@ -58,11 +87,30 @@ class KnownProgramme(BaseModel):
     thematic_area: Named | None
     # Copies that were made before it was copied have none.
     objectives: list[Named] = []
-    places: list[Named]
+    places: list[Located]
     lead_organization: str | None
     organizations: list[Named]
     duration: Duration | None
     budget: Budget | None
+    # Code of an organization -> the sum of its budget lines, as text; and the members of which only a part is stated.
+    # Copies that were made before these were copied have none.
+    budget_by_organization: dict[str, str] = {}
+    partly_stated: list[str] = []
+
+    @classmethod
+    def of(cls, record: RemoteRecord) -> KnownProgramme:
+        """The programme of the catalogue's record; raises ValidationError where that lacks a member."""
+        stated = StatedInFull.model_validate(record)
+        sums: dict[str, Decimal] = {}
+        for line in stated.budget_lines:
+            sums[line.organization] = sums.get(line.organization, Decimal(0)) + line.amount
+        return cls.model_validate(
+            {
+                **record,
+                "budget_by_organization": {code: amount_text(amount) for code, amount in sums.items()},
+                "partly_stated": sorted({gap.field for gap in stated.gaps if gap.kind == "partly_stated"}),
+            }
+        )
 
     def participants(self) -> set[str]:
         """The codes of the participating organizations, the lead among them."""
@@ -92,7 +140,7 @@ def place_row(record: RemoteRecord, at: datetime) -> PlaceRow:
 
 def programme_row(record: RemoteRecord, at: datetime) -> ProgrammeRow:
     """The row of a copied programme; raises ValidationError where the catalogue's record lacks a member."""
-    programme = KnownProgramme.model_validate(record)
+    programme = KnownProgramme.of(record)
     budget = programme.budget
     return ProgrammeRow(
         code=programme.code,

@@ -118,24 +118,34 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
     raise_if_any(rules.without_its_lead(programme, content))
-    raise_if_any(rules.amendment_errors(programme, content, changed))
+    errors = rules.amendment_errors(programme, content, changed)
+    raise_if_any([*errors, *rules.decision_errors(programme, changed, sent.decision)])
     names = await _names(write, content)
-    sources = _sources(write, code, changed, who.organization)
+    sources = _sources(write, code, changed, who.organization, sent.decision)
     await _store(write, programme.restated(content, sources, names.place_names), names)
 
 
-async def change_status(write: Write, who: Identity, code: str, sent: StatusChangeSent) -> None:
+async def change_status(
+    write: Write, who: Identity, code: str, sent: StatusChangeSent, unsettled: Mapping[str, ProblemError | None]
+) -> None:
     """Change a programme's status; raises as `_with_new_status` does."""
-    programme = _with_new_status(write, who, await _programme(write, code), sent)
+    programme = _with_new_status(write, who, await _programme(write, code), sent, unsettled)
     await _store(write, programme, await _names(write, programme.content))
 
 
 async def change_statuses(
-    request: Request, write: Write, who: Identity, changes: Sequence[ProgrammeStatusChange], *, partial: bool
+    request: Request,
+    write: Write,
+    who: Identity,
+    changes: Sequence[ProgrammeStatusChange],
+    unsettled: Mapping[str, ProblemError | None],
+    *,
+    partial: bool,
 ) -> list[str | ProblemError]:
     """Change the statuses of programmes in this order; returns the code or the error of each.
 
     What the changes depend on is loaded once, and what is changed is stored together.
+    unsettled: why those that are to be closed financially cannot be, as the ledger says
     partial: store the others where some are refused, else none
     """
     found = await write.connection.fetch(
@@ -163,7 +173,7 @@ async def change_statuses(
             if code not in programmes:
                 raise unlisted[code]
             require_version(request, PROGRAMMES, code, versions[code], tags)
-            programme = _with_new_status(write, who, programmes[code], change)
+            programme = _with_new_status(write, who, programmes[code], change, unsettled)
             row = await _row_of(write, programme, names)
         except ProblemError as problem:
             results.append(problem)
@@ -195,11 +205,16 @@ async def _store_changed(write: Write, new: Mapping[str, tuple[ProgrammeRow, str
 
 
 def _with_new_status(
-    write: Write, who: Identity, programme: StatedProgramme, sent: StatusChangeSent
+    write: Write,
+    who: Identity,
+    programme: StatedProgramme,
+    sent: StatusChangeSent,
+    unsettled: Mapping[str, ProblemError | None],
 ) -> StatedProgramme:
     """The programme with another status.
 
-    Raises Conflict when the present status does not lead to it, Forbidden when the change is not the caller's to make.
+    Raises Conflict when the present status does not lead to it, or its money is not settled and it is to be closed
+    financially; Forbidden when the change is not the caller's to make; the error of the ledger where it did not answer.
     """
     code, status = programme.code, programme.status
     _require_part(who, programme)
@@ -228,6 +243,8 @@ def _with_new_status(
     if sent.status == "approved":
         errors += rules.approval_errors(programme.content)
     raise_if_any(errors)
+    if sent.status == "financially_closed" and (problem := unsettled[code]):
+        raise problem
     record = _status_record(write, code, sent.status, day, sent.reason, sent.decision, who.organization)
     return programme.with_status(record)
 
@@ -282,14 +299,19 @@ async def _programme(write: Write, code: str) -> StatedProgramme:
     return StatedProgramme.model_validate((await row_of(write, ProgrammeRow, PROGRAMMES, code)).stated)
 
 
-def _sources(write: Write, code: str, stated: Iterable[str], organization: str | None) -> dict[str, SourceRef]:
-    """The sources of the members that an organization states, by the members' names."""
-    return {name: _source(write, code, name, organization) for name in stated}
+def _sources(
+    write: Write, code: str, stated: Iterable[str], organization: str | None, decision: str | None = None
+) -> dict[str, SourceRef]:
+    """The sources of the members that an organization states, by the members' names; decision: that of a new budget."""
+    return {
+        name: _source(write, code, name, organization, decision if name in rules.DECIDED else None) for name in stated
+    }
 
 
-def _source(write: Write, code: str, field: str, organization: str | None) -> SourceRef:
-    stated_by = f"Stated by {organization}." if organization else None
-    return submission(write, f"{PROGRAMMES.path}/{code}", field, stated_by)
+def _source(write: Write, code: str, field: str, organization: str | None, decision: str | None = None) -> SourceRef:
+    notes = [f"Stated by {organization}."] if organization else []
+    notes += [f"By decision: {decision}"] if decision else []
+    return submission(write, f"{PROGRAMMES.path}/{code}", field, " ".join(notes) or None)
 
 
 def _status_record(

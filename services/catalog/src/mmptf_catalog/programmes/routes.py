@@ -7,7 +7,7 @@ from typing import Annotated
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
-from mmptf_catalog.programmes import commands, examples, schemas
+from mmptf_catalog.programmes import commands, examples, schemas, settlements
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
 from mmptf_catalog.programmes.schemas import CatalogProgrammeCard, Programme
 from mmptf_common.http import openapi
@@ -121,7 +121,7 @@ async def amend_programme(
     tags=[TAG.name],
     response_model=Programme,
     summary="Change the status of a programme",
-    **openapi.write(changes=True),
+    **openapi.write(changes=True, asks=True),
 )
 async def change_programme_status(
     request: ChangeRequest,
@@ -133,13 +133,15 @@ async def change_programme_status(
     """Give a programme the next status, mostly in this order: `concept_note`, `pipeline`, `approved`, `implementation`,
     `operationally_closed`, `financially_closed`. Where the new one may not follow the present one, the answer is a 409
     whose `allowed` names those that may. This is for the Fund's management unit; an organization may withdraw its own
-    programme before the approval, and submit it as a concept note again.
+    programme before the approval, and submit it as a concept note again. `financially_closed` needs a programme whose
+    money is settled and whose final figures are certified in the ledger (`/funding/v1/settlements/{code}`).
     """
+    unsettled = await settlements.ask(request, [code] if sent.status == "financially_closed" else [])
     return await answer_write(
         request,
         who,
         query,
-        lambda write: commands.change_status(write, who, code, sent),
+        lambda write: commands.change_status(write, who, code, sent, unsettled),
         reason=sent.reason,
         changes=(PROGRAMMES, code),
     )
@@ -178,7 +180,7 @@ async def extend_programme(
     tags=[TAG.name],
     response_model=BatchReport,
     summary="Change the status of several programmes",
-    **openapi.write(),
+    **openapi.write(asks=True),
 )
 async def change_programme_statuses(
     request: WriteRequest,
@@ -189,10 +191,12 @@ async def change_programme_statuses(
     """Give several programmes a new status at once, such as after a meeting: all of them or none, or with
     `partial=true` those that are not refused.
     """
+    closing = [change.programme for change in sent.changes if change.status == "financially_closed"]
+    unsettled = await settlements.ask(request, closing)
 
     async def write_all(write: Write) -> Answer:
         partial = query.partial == "true"
-        results = await commands.change_statuses(request, write, who, sent.changes, partial=partial)
+        results = await commands.change_statuses(request, write, who, sent.changes, unsettled, partial=partial)
         return batch_report(query, results, "/changes")
 
     return await answer_write(request, who, query, write_all, reason="a batch of status changes")

@@ -130,6 +130,8 @@ def owns(programme: StatedProgramme, organization: str | None) -> bool:
     return lead == organization if lead else organization in programme.organizations
 
 
+# What the Steering Committee has approved, and changes by a decision.
+DECIDED: frozenset[str] = frozenset({"budget", "budget_lines"})
 NEEDED = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
 
 
@@ -193,6 +195,14 @@ def _is_allocated(programme: StatedProgramme, *, restated: bool) -> bool:
     if restated:
         return programme.stage == "funded"
     return programme.budget is not None and programme.budget.stage == "allocation"
+
+
+def decision_errors(programme: StatedProgramme, changed: Collection[str], decision: str | None) -> list[ErrorDetail]:
+    """An error where the budget of an approved programme changes without the decision that changes it."""
+    if decision or programme.stage != "funded" or not DECIDED & set(changed):
+        return []
+    detail = "/decision: the budget of an approved programme changes by a decision; name it"
+    return [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/decision")]
 
 
 def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:

@@ -524,6 +524,10 @@ class ProgrammeAmendment(ProgrammeContentSent):
     """What is to change in a programme, and why. A member that is not sent stays as it is."""
 
     reason: Reason
+    decision: Decision | None = None
+    """The decision by which the budget of an approved programme changes, such as a meeting and its date; needed where
+    `budget` or `budget_lines` change after the approval.
+    """
 
 
 class StatusChangeSent(RequestModel):

@@ -31,6 +31,7 @@ MAX_ROW = 2 * 1024 * 1024
 # Rows of a table, so that they are written in a second, while other writes wait; of the others than the requirements,
 # which are read as a whole, fewer. Editions with more are imported with the command line.
 MAX_REQUIREMENTS, MAX_OTHERS = 10_000, 1_000
+LARGER = "; the operator imports larger editions with the command mmptf-funding import"
 # How often it is looked whether the caller is still there, and other requests get their turn.
 LOOK_SECONDS, TURN_SECONDS = 0.5, 0.01
 # The requirements come last, since the other tables are needed to check them.
@@ -51,15 +52,25 @@ async def tables_of(file: IO[bytes], *, workbook: bool, gone: Gone) -> AsyncIter
     Raises InvalidRequest for a file that cannot be read or takes more than it may, ServiceUnavailable where it is not
     read in time, CallerGone when nobody waits for the answer any more; the last ones also while rows are read.
     """
+    kind = "workbook" if workbook else "csv"
+    async with messages_of(file, __name__, kind, "requirements", gone=gone) as messages:
+        yield await _tables(messages)
+
+
+@asynccontextmanager
+async def messages_of(file: IO[bytes], *program: str, gone: Gone) -> AsyncIterator[AsyncIterator[Any]]:
+    """What a process writes of a file (`write_messages`); the process ends with the block.
+
+    program: the name of its module, and its arguments
+    """
     file.flush()
     # The process reads from where the file stands, and an earlier one may have read it.
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, "workbook" if workbook else "csv"),
-        stdin=file, stdout=PIPE, limit=2 * MAX_ROW,
-    )  # fmt: skip
+        *(sys.executable, "-m", *program), stdin=file, stdout=PIPE, limit=2 * MAX_ROW
+    )
     try:
-        yield await _tables(_messages(process, gone))
+        yield _messages(process, gone)
     finally:
         if process.returncode is None:
             process.kill()
@@ -84,6 +95,13 @@ async def _tables(messages: AsyncIterator[Any]) -> Tables:
 async def _requirements(messages: AsyncIterator[Any]) -> AsyncIterator[RawRow]:
     async for message in messages:
         yield _row(message)
+
+
+@asynccontextmanager
+async def rows_of(file: IO[bytes], table: TableName, *, gone: Gone) -> AsyncIterator[AsyncIterator[RawRow]]:
+    """The rows of a CSV of one table, read as `tables_of` does."""
+    async with messages_of(file, __name__, "csv", table, gone=gone) as messages:
+        yield (_row(message) async for message in messages if not isinstance(message, str))
 
 
 def _row(message: Any) -> RawRow:
@@ -144,7 +162,7 @@ def _limit() -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _lines(file: BinaryIO, *, workbook: bool) -> Iterator[object]:
+def _lines(file: BinaryIO, *, workbook: bool, table: TableName) -> Iterator[object]:
     if workbook:
         with open_workbook(file) as tables:
             for name in ORDER:
@@ -152,19 +170,18 @@ def _lines(file: BinaryIO, *, workbook: bool) -> Iterator[object]:
                     yield name
                     yield from _rows(name, cast("Iterator[RawRow]", tables[name]))
     else:
-        yield "requirements"
-        yield from _rows("requirements", csv_table("requirements", file))
+        yield table
+        yield from _rows(table, csv_table(table, file))
 
 
 def _rows(table: TableName, rows: Iterator[RawRow]) -> Iterator[object]:
     """The messages of the rows of a table; raises InvalidRequest where there are more than are imported."""
-    most = MAX_REQUIREMENTS if table == "requirements" else MAX_OTHERS
+    most = MAX_OTHERS if table in ORDER[:-1] else MAX_REQUIREMENTS
     for count, row in enumerate(rows, 1):
         if count > most:
             raise file_error(
                 ProblemCode.FILE_TOO_LARGE,
-                f"{table}: at most {most:,} rows are imported over HTTP; the operator imports larger editions with the"
-                " command mmptf-funding import",
+                f"{table}: at most {most:,} rows are imported over HTTP{LARGER if table in ORDER else ''}",
             )
         yield _message(row)
 
@@ -173,13 +190,16 @@ def _message(row: RawRow) -> object:
     return [row.number, row.cells, [error.model_dump(mode="json") for error in row.errors]]
 
 
-def main(kind: str) -> int:
-    """Write the rows of the standard input; returns 1 where the file takes more memory than it may."""
+def write_messages(messages: Iterator[object]) -> int:
+    """Write what is read of the standard input; returns 1 where the file takes more memory than it may.
+
+    The process is bounded before the first of them is read.
+    """
     _limit()
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     out = open(1, "wb", buffering=1024 * 64, closefd=False)  # noqa: SIM115  # ends with the process
     try:
-        for message in _lines(open(0, "rb", closefd=False), workbook=kind == "workbook"):  # noqa: SIM115
+        for message in messages:
             line = encode(message).encode() + b"\n"
             if len(line) > MAX_ROW:
                 raise file_error(ProblemCode.FILE_TOO_LARGE, f"a row of more than {MAX_ROW} bytes")
@@ -197,5 +217,12 @@ def main(kind: str) -> int:
     return 0
 
 
+def main(kind: str, table: str = "requirements") -> int:
+    """Write the rows of the standard input: of a workbook, or of a CSV of one table."""
+    return write_messages(
+        _lines(open(0, "rb", closefd=False), workbook=kind == "workbook", table=cast("TableName", table))
+    )
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -20,11 +21,13 @@ from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
 
-TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives"]
-TABLES: tuple[TableName, ...] = get_args(TableName)
+TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement"]
+# Those of an edition, which a workbook has.
+TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "printed-totals", "initiatives")
 GUIDE = "guide"
 SEVERAL = "|"
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _amount(value: object) -> object:
@@ -36,6 +39,20 @@ def _amount(value: object) -> object:
     if re.fullmatch(r"[0-9]+\.[0-9]{3,}", value):
         raise ValueError("an amount has at most two decimal places; a fraction of a cent cannot be stored")
     raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
+
+
+def _signed(value: object) -> object:
+    """The exact Decimal of an amount that may have a minus sign; raises ValueError as `_amount` does."""
+    if isinstance(value, str) and value.startswith("-"):
+        return -Decimal(str(_amount(value[1:])))
+    return _amount(value)
+
+
+def _day(value: object) -> object:
+    # Pydantic takes seconds since 1970 for a day, too.
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("a day is expected, as year, month and day, such as 2025-01-31")
+    return value
 
 
 def _whole(value: object) -> object:
@@ -62,6 +79,8 @@ Text = Annotated[
     AfterValidator(texts.not_a_formula),
 ]
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
+SignedAmount = Annotated[Decimal, BeforeValidator(_signed)]
+DayCell = Annotated[date, BeforeValidator(_day)]
 Line = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
 # Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
@@ -231,8 +250,31 @@ class InitiativeRow(Row):
     source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
 
 
+class BankStatementRow(Row):
+    """A bank statement: one row for each booked entry, and one without an entry where nothing was booked."""
+
+    table = "bank-statement"
+
+    account: Annotated[Text, Field(description="code, IBAN or number of a bank account that is listed")]
+    currency: Annotated[Currency, Field(description="ISO 4217 code of the currency of the account")]
+    identification: Annotated[Text | None, Field(description="the bank's own number of the statement")] = None
+    date_from: Annotated[DayCell, Field(description="first day of the statement, such as 2026-01-01")]
+    date_to: Annotated[DayCell, Field(description="its last day")]
+    opening_balance: Annotated[SignedAmount, Field(description="balance before the first entry, such as -12.50")]
+    closing_balance: Annotated[SignedAmount, Field(description="balance after the last entry")]
+    booking_date: Annotated[DayCell | None, Field(description="day on which the bank booked the entry")] = None
+    value_date: Annotated[DayCell | None, Field(description="its value date; empty where that is the same day")] = None
+    amount: Annotated[SignedAmount | None, Field(description="amount; negative where the bank took it")] = None
+    bank_reference: Annotated[Text | None, Field(description="the bank's reference of the entry")] = None
+    other_references: Annotated[Several, Field(description=f"further references, separated by {SEVERAL}")] = []
+    counterparty: Annotated[Text | None, Field(description="who paid or was paid")] = None
+    counterparty_account: Annotated[Text | None, Field(description="IBAN or number of that party's account")] = None
+    text: Annotated[Text | None, Field(description="what the payer or the bank wrote")] = None
+
+
 ROWS: Mapping[TableName, type[Row]] = {
-    row.table: row for row in (EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow)
+    row.table: row
+    for row in (EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow)
 }
 
 
@@ -248,8 +290,8 @@ def required(table: TableName) -> list[str]:
 
 def guide() -> Iterable[tuple[str, str, str, str]]:
     """A description of every column: table, column, whether it is required, and its values."""
-    for table, model in ROWS.items():
-        for name, field in model.model_fields.items():
+    for table in TABLES:
+        for name, field in ROWS[table].model_fields.items():
             choices = _choices(field.annotation)
             holds = f"{field.description}{': ' + ', '.join(choices) if choices else ''}"
             yield table, name, "yes" if field.is_required() else "no", holds

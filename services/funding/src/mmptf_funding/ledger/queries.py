@@ -51,12 +51,17 @@ DIMENSIONS = {
         "thematic_area", f"(SELECT name FROM (VALUES {_AREA_NAMES}) AS named(code, name) WHERE named.code = {{}})"
     ),
     "category": _coded("category"),
+    "account": _coded("account"),
 }
+
+# One, with so many decimals that a quotient is exact enough to be rounded to the cent.
+PRECISE = "1.000000000000000000000000"
 
 # The members of entries that those written before the first of them existed have not.
 _ADDED = {
     "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
-    "instalments": "'[]'", "decision": "'null'", "attachments": "'[]'",
+    "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
+    "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'", "flag_details": "'[]'",
 }  # fmt: skip
 
 
@@ -65,6 +70,17 @@ def _in_any_case(column: str) -> Filter:
     # The database puts both in lower case, so that both are by the same rules.
     texts = "SELECT lower(given) FROM unnest({}::text[]) AS given"
     return Filter(f"lower({column}) = ANY(ARRAY({texts}))", not_stated=f"{column} IS NULL")
+
+
+def settled_amount(entry: str, commitment: str) -> str:
+    """SQL of what a deposit or an amendment settles or changes of a commitment, in the commitment's own currency.
+
+    As `rules.settled`. entry: the name of its row; commitment: that of a row with `own_currency` and `own_amount`, its
+    promise in its own currency, and `amount`, the same in US dollars
+    """
+    return f"""CASE WHEN coalesce({entry}.original_currency, '{CURRENCY}') = {commitment}.own_currency
+         THEN coalesce({entry}.original_amount, {entry}.amount)
+         ELSE round({entry}.amount * {commitment}.own_amount * {PRECISE} / {commitment}.amount, 2) END"""
 
 
 LEDGER = Listing(
@@ -101,6 +117,7 @@ LEDGER = Listing(
             for name, codes, only in (
                 ("programme", codes_named_in("ledger_entry", "programme"), "programmes that an entry names"),
                 ("organization", codes_named_in("ledger_entry", "organization"), "organizations that an entry names"),
+                ("account", codes_named_in("ledger_entry", "account"), "accounts that an entry names"),
                 (
                     "thematic_area",
                     f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
@@ -122,7 +139,7 @@ LEDGER = Listing(
         "date_to": Filter("date <= {}::text::date", columns=("date",)),
         "value_date_from": Filter("value_date >= {}::text::date"),
         "value_date_to": Filter("value_date <= {}::text::date"),
-        **{name: _in_any_case(name) for name in ("account", "decision", "corrects")},
+        **{name: _in_any_case(name) for name in ("decision", "corrects")},
         "bank_reference": Filter("lower(bank_reference) = lower({}::text)"),
     },
     columns={
@@ -145,6 +162,9 @@ LEDGER = Listing(
         "follows": "follows",
         "reverses": "reverses",
         "corrects": "corrects",
+        "replaces": "array_to_string(replaces, '|')",
+        "amendment": "record->>'amendment'",
+        "counterpart_fund": "record->>'counterpart_fund'",
         "value_date": "value_date",
         "account": "account",
         "bank_reference": "bank_reference",

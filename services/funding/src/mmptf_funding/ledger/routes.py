@@ -63,8 +63,9 @@ EntryCode = Annotated[str, openapi.code_in_path("Code of the entry.", "L-000006"
     response_model=schemas.LedgerEntry,
     summary="Enter an entry into the ledger",
     description=(
-        "Write one entry; with a deposit also that of the administrative agent's fee, 1 % of it. An entry is never"
-        f" changed: reverse it where it is wrong, and enter what is right. {MEMBERS}"
+        "Write one entry; with a deposit also that of the administrative agent's fee, 1 % of it, and for a commitment"
+        " in another currency that of the exchange difference. An entry is never changed: correct or reverse it where"
+        f" it is wrong. {MEMBERS}"
     ),
     **openapi.write(created=True),
 )
@@ -140,6 +141,37 @@ async def reverse_ledger_entry(
     """
     return await answer_write(
         request, who, query, lambda write: commands.reverse(write, who, code, sent), reason=sent.reason
+    )
+
+
+@router.post(
+    "/ledger/{code}/correction",
+    tags=[TAG.name],
+    response_model=schemas.LedgerEntry,
+    summary="Correct a ledger entry",
+    description=(
+        "Reverse a wrong entry and write the right one in its place, in one write. What follows the wrong one rests on"
+        " the right one from then on, so that a mistyped commitment is put right without its deposits. With a deposit"
+        " the agent's fee and the exchange difference are reversed and written anew, and with a commitment the exchange"
+        f" differences that change. The kind stays the same. {MEMBERS}"
+    ),
+    **openapi.write(created=True, missing=True),
+)
+async def correct_ledger_entry(
+    request: WriteRequest,
+    code: EntryCode,
+    sent: Annotated[schemas.LedgerCorrectionSent, openapi.example(schemas.CORRECTION)],
+    who: FundingWriter,
+    query: WriteParameters,
+) -> Response:
+    """The entry that takes the place of the wrong one, which names it in `replaced_by`."""
+    idempotency_key(request)
+    (entry,) = commands.entries_of(who, [sent])
+    if isinstance(entry, Forbidden):
+        raise entry
+    settings = request.app.state.settings
+    return await answer_write(
+        request, who, query, lambda write: commands.correct(write, who, code, sent, entry, settings), reason=sent.reason
     )
 
 

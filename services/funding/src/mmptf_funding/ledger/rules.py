@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import Protocol, get_args
 
 from mmptf_common.wire.places import is_place
@@ -15,6 +15,7 @@ from mmptf_common.wire.suggestions import country_meant
 from mmptf_funding.contributions.domain import Contributor
 from mmptf_funding.ledger.domain import (
     CATALOGUE_LISTS,
+    CENT,
     CURRENCY,
     Entry,
     LedgerEntryKind,
@@ -23,10 +24,9 @@ from mmptf_funding.ledger.domain import (
     RecordedEntry,
     Sum,
 )
-from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
+from mmptf_funding.ledger.programmes import CatalogueCodes
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
-CENT = Decimal("0.01")
 # The catalogue's list of countries.
 COUNTRIES = "/catalog/v1/places?kind=country"
 # The administrative agent's fee, in per cent of each deposit.
@@ -34,7 +34,7 @@ FEE_PER_CENT = Decimal(1)
 
 PARTIES = (
     *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
-    *("value_date", "account", "bank_reference", "instalments"),
+    *("amendment", "value_date", "account", "bank_reference", "instalments", "fee", "counterpart_fund"),
 )
 # What an entry has of the bank's statement, where it moves cash.
 BANK = frozenset({"value_date", "account", "bank_reference"})
@@ -76,19 +76,39 @@ KINDS: Mapping[LedgerEntryKind, KindRule] = {
         frozenset({"thematic_area", "original", "follows", "instalments"}),
         follows="pledge",
     ),
+    "commitment_amendment": KindRule(
+        frozenset({"contributor", "follows", "amendment"}),
+        frozenset({"original", "instalments"}),
+        follows="commitment",
+    ),
     "deposit": KindRule(
-        frozenset({"contributor"}), frozenset({"thematic_area", "original", "follows"}) | BANK, follows="commitment"
+        frozenset({"contributor"}),
+        frozenset({"thematic_area", "original", "follows", "fee"}) | BANK,
+        follows="commitment",
+    ),
+    "exchange_difference": KindRule(frozenset({"contributor"}), frozenset({"follows"}), follows="deposit"),
+    "contributor_refund": KindRule(
+        frozenset({"contributor"}), frozenset({"thematic_area", "original"}) | BANK, referenced=True
     ),
     # Decided by the Steering Committee and entered by the management unit.
-    "allocation": KindRule(frozenset({"programme"}), by_agent=False, by_fund=True, referenced=True),
+    "allocation": KindRule(
+        frozenset({"programme"}), frozenset({"organization"}), by_agent=False, by_fund=True, referenced=True
+    ),
     "transfer": KindRule(frozenset({"programme", "organization"}), frozenset({"tranche"}) | BANK),
     "expenditure": KindRule(frozenset({"programme", "organization", "category"}), by_organization=True),
     "refund": KindRule(frozenset({"programme", "organization"}), BANK, by_organization=True),
+    "transfer_from_fund": KindRule(frozenset({"counterpart_fund"}), BANK, referenced=True),
+    "transfer_to_fund": KindRule(frozenset({"counterpart_fund"}), BANK, referenced=True),
     "agent_fee": KindRule(takes=frozenset({"follows"}) | BANK, follows="deposit"),
-    "direct_cost": KindRule(takes=BANK, referenced=True),
+    "direct_cost": KindRule(takes=frozenset({"organization"}) | BANK, referenced=True),
     "bank_charge": KindRule(takes=BANK),
-    "interest": KindRule(takes=BANK),
+    "interest": KindRule(takes=frozenset({"organization"}) | BANK),
+    "other_income": KindRule(takes=BANK, referenced=True),
+    # By the statement of the bank, or the certified one of the year before.
+    "opening_balance": KindRule(frozenset({"account"}), frozenset({"value_date"}), referenced=True),
 }
+# The kinds that are entered, reversed and corrected with the entry that they follow.
+DERIVED: tuple[LedgerEntryKind, ...] = ("agent_fee", "exchange_difference")
 
 
 def members_table() -> str:
@@ -105,12 +125,14 @@ def members_table() -> str:
 
 
 # The kinds that make up the cash balance with the administrative agent.
-SOURCES: tuple[LedgerEntryKind, ...] = ("deposit", "interest")
-USES: tuple[LedgerEntryKind, ...] = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
-# Refunds reduce the uses.
+SOURCES: tuple[LedgerEntryKind, ...] = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
+USES: tuple[LedgerEntryKind, ...] = (
+    *("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund", "transfer_to_fund"),
+)
+# Refunds of organizations reduce the uses.
 SIGN = {"refund": -1}
-INFLOWS: tuple[LedgerEntryKind, ...] = ("deposit", "interest", "refund")
-OUTFLOWS: tuple[LedgerEntryKind, ...] = ("transfer", "agent_fee", "direct_cost", "bank_charge")
+INFLOWS: tuple[LedgerEntryKind, ...] = (*SOURCES, "refund")
+OUTFLOWS: tuple[LedgerEntryKind, ...] = tuple(kind for kind in USES if kind not in SIGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +140,7 @@ class Balance:
     """The sum of entries of some kinds minus that of others.
 
     members: only entries that have the same values here as the entry that is checked
+    optional: those of the members that entries may have not
     code, name: for the error when the balance would fall below zero; the name is a format string for the entry
     """
 
@@ -126,6 +149,7 @@ class Balance:
     members: tuple[str, ...] = ()
     code: ProblemCode = ProblemCode.INSUFFICIENT_BALANCE
     name: str = ""
+    optional: frozenset[str] = frozenset()
 
 
 # The balances that no entry may bring below zero, on its day or a later one.
@@ -145,11 +169,19 @@ NEVER_BELOW_ZERO = (
         ProblemCode.EXCEEDS_TRANSFERS,
         "what {0.organization} has received for {0.programme}",
     ),
+    Balance(
+        ("deposit",),
+        ("contributor_refund",),
+        ("contributor",),
+        ProblemCode.EXCEEDS_DEPOSITS,
+        "what {0.contributor} has deposited",
+    ),
 )
 # The amount that an organization has received for a programme and neither spent nor refunded.
 UNSPENT = Balance(("transfer",), ("refund", "expenditure"), ("programme", "organization"))
-# The deposits for a commitment, as a negative amount.
-PAID = Balance((), ("deposit",), ("follows",))
+# The amount that is allocated to an organization by name for a programme, and not transferred to it. Below zero where
+# allocations name no organization.
+ALLOCATED_TO_ORGANIZATION = Balance(("allocation",), ("transfer",), ("programme", "organization"))
 
 
 def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> bool:
@@ -195,10 +227,17 @@ def errors_of(entry: Entry, today: datetime.date) -> list[ErrorDetail]:
     if entry.original:
         found += _errors_of_original(entry, entry.original)
     in_parts = sum((instalment.sum.amount for instalment in entry.instalments), Decimal(0))
-    if entry.instalments and in_parts != entry.promised.amount:
+    if entry.instalments and entry.amendment not in (None, "increase"):
+        detail = f"/instalments: a {entry.amendment} takes from what is due last, and has none"
+        found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/instalments"))
+    elif entry.instalments and in_parts != entry.promised.amount:
         promised = entry.promised
         detail = f"/instalments: they are {in_parts} together, and {promised.amount} {promised.currency} is promised"
         found.append(error_detail(ProblemCode.AMOUNT_DOES_NOT_FOLLOW, detail, pointer="/instalments"))
+    if entry.fee and entry.fee.sum.amount > entry.sum.amount:
+        detail = f"/fee/amount: {entry.fee.sum.amount} is more than the deposit"
+        allowed = [f"up to {entry.sum.amount}"]
+        found.append(error_detail(ProblemCode.INVALID_VALUE, detail, pointer="/fee/amount", allowed=allowed))
     return found
 
 
@@ -221,29 +260,14 @@ def _errors_of_original(entry: Entry, original: Original) -> list[ErrorDetail]:
 
 
 def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetail]:
-    """An error for each code that the catalogue does not list, and for an organization outside the programme."""
+    """An error for each code that the catalogue does not list."""
     found = []
     for noun, code in entry.catalogue_codes().items():
         if catalogue.codes[noun, code] is None:
             listed_at = f"/catalog/v1/{CATALOGUE_LISTS[noun]}"
             meant = catalogue.meant.get((noun, code))
             found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
-    if programme := catalogue.programme_of(entry):
-        found += _participation_errors(entry, catalogue, programme)
     return found
-
-
-def _participation_errors(entry: Entry, catalogue: CatalogueCodes, programme: Programme) -> list[ErrorDetail]:
-    partners = [organization.code for organization in programme.organizations]
-    if entry.organization is None:
-        return []
-    # A programme names organizations by their present codes.
-    organization = catalogue.codes["organization", entry.organization] or entry.organization
-    # For many programmes no source states who takes part; then any organization is accepted.
-    if partners and organization not in partners and entry.kind != "refund":
-        detail = f"/organization: {entry.organization} does not take part in {programme.code}"
-        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/organization", allowed=partners)]
-    return []
 
 
 def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:
@@ -254,15 +278,34 @@ def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail
         if earlier.kind != kind or earlier.reverses
         else f"is of {earlier.contributor}"
         if earlier.contributor != entry.contributor
+        else f"was replaced by {earlier.replaced_by}"
+        if earlier.replaced_by
         else f"was reversed by {earlier.reversed_by}"
         if earlier.reversed_by
         else None
     )
-    return (
-        [error_detail(ProblemCode.DOES_NOT_FOLLOW, f"/follows: {earlier.code} {why}", pointer="/follows")]
-        if why
-        else []
-    )
+    if why:
+        return [error_detail(ProblemCode.DOES_NOT_FOLLOW, f"/follows: {earlier.code} {why}", pointer="/follows")]
+    return _errors_of_amendment(entry, earlier) if entry.kind == "commitment_amendment" else []
+
+
+def _errors_of_amendment(amendment: Entry, commitment: Entry) -> list[ErrorDetail]:
+    """The errors of an amendment of another currency or rate than its commitment, or of an earlier day."""
+    found = []
+    if amendment.date < commitment.date:
+        detail = f"/date: {amendment.date} is before the commitment, which is of {commitment.date}"
+        allowed = [f"from {commitment.date}"]
+        found.append(error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=allowed))
+    if _terms(amendment) != _terms(commitment):
+        detail = f"/original: the commitment is in {_terms(commitment)}, and so are its amendments"
+        found.append(error_detail(ProblemCode.DOES_NOT_FOLLOW, detail, pointer="/original"))
+    return found
+
+
+def _terms(entry: Entry) -> str:
+    """The currency in which an entry is given, and its rate where there is one."""
+    original = entry.original
+    return f"{original.sum.currency} at {original.rate.normalize():f}" if original else entry.sum.currency
 
 
 def require_open(day: datetime.date, closed_to: datetime.date | None) -> None:
@@ -279,13 +322,37 @@ def require_open(day: datetime.date, closed_to: datetime.date | None) -> None:
         )
 
 
-def reversal_errors(entry: RecordedEntry, day: datetime.date, today: datetime.date) -> list[ErrorDetail]:
+def reversal_errors(
+    entry: RecordedEntry, day: datetime.date, today: datetime.date, pointer: str = "/date"
+) -> list[ErrorDetail]:
     """An error where the day of a reversal is before the entry's own or in the future."""
     if entry.date <= day <= today:
         return []
     code = ProblemCode.IN_THE_FUTURE if day > today else ProblemCode.TOO_EARLY
-    detail = f"/date: {day} is not between the entry's own date and today"
-    return [error_detail(code, detail, pointer="/date", allowed=[f"{entry.date} to {today}"])]
+    detail = f"{pointer}: {day} is not between the entry's own date and today"
+    return [error_detail(code, detail, pointer=pointer, allowed=[f"{entry.date} to {today}"])]
+
+
+def correction_errors(
+    wrong: RecordedEntry, right: Entry, reversed_on: datetime.date, resting: Sequence[RecordedEntry]
+) -> list[ErrorDetail]:
+    """The errors of an entry that takes the place of a wrong one from a day on, on which others rest."""
+    found = []
+    if right.kind != wrong.kind:
+        detail = f"/kind: {wrong.code} is a {wrong.kind}; reverse it, and enter a {right.kind} by itself"
+        found.append(error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/kind", allowed=[wrong.kind]))
+    # On no day do both count.
+    if right.date < reversed_on > wrong.date:
+        detail = f"/date: {right.date} is before {reversed_on}, until when {wrong.code} counts"
+        allowed = [f"from {reversed_on}"]
+        found.append(error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=allowed))
+    for other in resting:
+        if other.contributor != right.contributor:
+            detail = f"/contributor: {other.code} rests on {wrong.code} and is of {other.contributor}"
+            found.append(error_detail(ProblemCode.DOES_NOT_FOLLOW, detail, pointer="/contributor"))
+        elif other.kind == "commitment_amendment":
+            found += _errors_of_amendment(other, right)
+    return found
 
 
 def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
@@ -299,14 +366,56 @@ def contributor_errors(contributor: Contributor) -> list[ErrorDetail]:
     return [error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer="/country")]
 
 
+def converted(amount: Decimal, numerator: Decimal, denominator: Decimal) -> Decimal:
+    """An amount times a fraction, exactly, rounded to the cent and half a cent away from zero."""
+    cents = abs(int(amount * 100) * int(numerator * 100))
+    parts = abs(int(denominator * 100))
+    found = Decimal((2 * cents + parts) // (2 * parts)).scaleb(-2)
+    return found if (amount < 0) == ((numerator < 0) != (denominator < 0)) else -found
+
+
+def settled(entry: Entry, commitment: Entry) -> Decimal:
+    """What a deposit or an amendment settles or changes of a commitment, in the commitment's own currency.
+
+    In another currency it counts by its US dollars at the rate of the commitment.
+    """
+    own = commitment.promised
+    if entry.promised.currency == own.currency:
+        return entry.promised.amount
+    return converted(entry.sum.amount, own.amount, commitment.sum.amount)
+
+
+def exchange_difference_of(deposit: RecordedEntry, commitment: Entry) -> Entry | None:
+    """The entry of what a deposit is more or less in US dollars than at the rate of its commitment; None for nothing.
+
+    There is none for a commitment in US dollars, and for a deposit in another currency than the commitment's.
+    """
+    own = commitment.promised
+    if own.currency == CURRENCY or deposit.promised.currency != own.currency:
+        return None
+    difference = deposit.sum.amount - converted(deposit.promised.amount, commitment.sum.amount, own.amount)
+    if not difference:
+        return None
+    return Entry(
+        kind="exchange_difference",
+        date=deposit.date,
+        sum=Sum(amount=difference, currency=CURRENCY),
+        contributor=deposit.contributor,
+        follows=deposit.code,
+        note=f"{deposit.code} at the rate of its own day, less at that of its commitment.",
+        recorded_by=deposit.recorded_by,
+    )
+
+
 def fee(deposit: Decimal) -> Decimal:
-    """The administrative agent's fee for a deposit, rounded half to even to the cent."""
-    return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_EVEN)
+    """The administrative agent's fee for a deposit, rounded to the cent as merchants do: half a cent away from zero."""
+    return (deposit * FEE_PER_CENT / 100).quantize(CENT, ROUND_HALF_UP)
 
 
 def fee_of(deposit: RecordedEntry) -> Entry | None:
-    """The entry of the agent's fee that follows a deposit; None where it is less than a cent."""
-    amount = fee(deposit.sum.amount)
+    """The entry of the agent's fee that follows a deposit: the one that was agreed, or the usual one; None for none."""
+    agreed = deposit.fee
+    amount = agreed.sum.amount if agreed else fee(deposit.sum.amount)
     if not amount:
         return None
     return Entry(
@@ -316,7 +425,7 @@ def fee_of(deposit: RecordedEntry) -> Entry | None:
         follows=deposit.code,
         value_date=deposit.value_date,
         account=deposit.account,
-        note=f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
+        note=agreed.reason if agreed else f"{FEE_PER_CENT} per cent of {deposit.code}, kept at deposit.",
         recorded_by=deposit.recorded_by,
     )
 
@@ -341,6 +450,7 @@ def reversal_of(entry: RecordedEntry, day: datetime.date, reason: str, recorded_
         follows=entry.follows,
         reverses=entry.code,
         account=entry.account,
+        counterpart_fund=entry.counterpart_fund,
         decision=entry.decision,
         reference=entry.reference,
         note=reason,

@@ -31,7 +31,7 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.contributions.domain import ContributorType
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger import domain
-from mmptf_funding.ledger.domain import LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
+from mmptf_funding.ledger.domain import CommitmentAmendment, LedgerEntryKind, LedgerEntryKindSent, LedgerFlag
 
 Rate = Annotated[
     str,
@@ -96,6 +96,18 @@ OnDay = Annotated[
 ]
 
 
+FeeAmountSent = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^(0|[1-9][0-9]{0,13})(\.[0-9]{1,2})?$",
+            'an amount as text with two decimals, without separators, such as "5425.00", or "0.00" for none',
+        ),
+        examples=["5425.00"],
+    ),
+]
+
+
 class OriginalAmountSent(RequestModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
@@ -111,10 +123,10 @@ class OriginalAmountSent(RequestModel):
     rate_source: Annotated[Text, Field(max_length=200)]
     """Who published the rate."""
 
-    def original(self) -> domain.Original:
-        """The amount with its exact figures and its day."""
+    def original(self, sign: int) -> domain.Original:
+        """The amount with its exact figures and its day; sign: -1 for one that takes from another amount."""
         return domain.Original(
-            sum=domain.Sum(amount=Decimal(self.amount), currency=self.currency),
+            sum=domain.Sum(amount=sign * Decimal(self.amount), currency=self.currency),
             rate=Decimal(self.rate),
             rate_date=datetime.date.fromisoformat(self.rate_date),
             rate_source=self.rate_source,
@@ -149,6 +161,15 @@ class AttachmentSent(RequestModel):
     """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
+class AgentFeeSent(RequestModel):
+    """A fee of the administrative agent that differs from 1 % of the deposit, and why."""
+
+    amount: FeeAmountSent
+    """The fee in US dollars, as decimal text; `0.00` where the agent takes none."""
+    reason: Annotated[Text, Field(max_length=2000)]
+    """Why it differs, such as the clause of the arrangement; it is the `note` of the fee."""
+
+
 class LedgerEntrySent(RequestModel):
     """An entry to be written, in US dollars. The operation says which members each kind needs, may have and refuses."""
 
@@ -160,11 +181,13 @@ class LedgerEntrySent(RequestModel):
     original: OriginalAmountSent | None = None
     """The amount as it was given, where that was in another currency; left out for US dollars."""
     contributor: ListedCode | None = None
-    """Code of the contributor of a pledge, commitment or deposit, as at `/funding/v1/contributors`."""
+    """Code of who promised, paid or got back the money, as at `/funding/v1/contributors`."""
     programme: Code | None = None
     """Code of the programme that an allocation, transfer, expenditure or refund is for, as in the catalogue."""
     organization: ListedCode | None = None
-    """Code of the participating UN organization that received, spent or returned the money, as in the catalogue."""
+    """Code of the participating UN organization that received, spent or returned the money, as in the catalogue; of an
+    allocation, a direct cost or interest the one that it is for, where it is for one.
+    """
     thematic_area: Annotated[
         ListedCode | None,
         Field(description="Code of the thematic area to which the contributor restricts the money (earmarking)."),
@@ -174,9 +197,13 @@ class LedgerEntrySent(RequestModel):
     tranche: Annotated[int, Field(ge=1, le=99)] | None = None
     """Number of the instalment, from 1, where a transfer is paid in several."""
     follows: Code | None = None
-    """For a commitment the code of the pledge that it confirms, for a deposit that of the commitment that it pays."""
+    """For a commitment the code of the pledge that it confirms; for a deposit that of the commitment that it pays, and
+    for an amendment that of the commitment that it changes.
+    """
     corrects: Code | None = None
     """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both go on to count."""
+    amendment: CommitmentAmendment | None = None
+    """What an amendment of a commitment does; a decrease and a cancellation take `amount` from what is promised."""
     value_date: ValueDate | None = None
     account: Account | None = None
     bank_reference: Annotated[Text, Field(max_length=140)] | None = None
@@ -184,6 +211,10 @@ class LedgerEntrySent(RequestModel):
     instalments: Annotated[list[InstalmentSent], Field(max_length=60)] = []
     """When a pledge or commitment is to be paid, in parts that are the whole together; left out where it is not agreed.
     """
+    fee: AgentFeeSent | None = None
+    """Fee of the administrative agent where it is not 1 % of the deposit; left out where it is."""
+    counterpart_fund: Annotated[Text, Field(max_length=200)] | None = None
+    """Name of the other fund, of a transfer between funds."""
     decision: Decision | None = None
     attachments: Annotated[list[AttachmentSent], Field(max_length=20)] = []
     """Documents behind it that are stored elsewhere."""
@@ -194,11 +225,12 @@ class LedgerEntrySent(RequestModel):
 
     def entry(self, recorded_by: str | None = None) -> domain.Entry:
         """The entry with exact amounts and days, recorded on behalf of an organization."""
+        sign = -1 if self.amendment in ("decrease", "cancellation") else 1
         return domain.Entry(
             kind=self.kind,
             date=datetime.date.fromisoformat(self.date),
-            sum=domain.Sum(amount=Decimal(self.amount), currency=domain.CURRENCY),
-            original=self.original and self.original.original(),
+            sum=domain.Sum(amount=sign * Decimal(self.amount), currency=domain.CURRENCY),
+            original=self.original and self.original.original(sign),
             contributor=self.contributor,
             programme=self.programme,
             organization=self.organization,
@@ -207,6 +239,7 @@ class LedgerEntrySent(RequestModel):
             tranche=self.tranche,
             follows=self.follows,
             corrects=self.corrects,
+            amendment=self.amendment,
             value_date=self.value_date and datetime.date.fromisoformat(self.value_date),
             account=self.account,
             bank_reference=self.bank_reference,
@@ -214,6 +247,12 @@ class LedgerEntrySent(RequestModel):
                 part.instalment(self.original.currency if self.original else domain.CURRENCY)
                 for part in self.instalments
             ),
+            fee=self.fee
+            and domain.AgreedFee(
+                sum=domain.Sum(amount=Decimal(self.fee.amount).quantize(domain.CENT), currency=domain.CURRENCY),
+                reason=self.fee.reason,
+            ),
+            counterpart_fund=self.counterpart_fund,
             decision=self.decision,
             attachments=tuple(domain.Attachment(**dict(attached)) for attached in self.attachments),
             reference=self.reference,
@@ -234,6 +273,16 @@ class LedgerReversalSent(RequestModel):
 
     date: Day
     """Day from which the entry no longer counts, between the entry's own date and today."""
+    reason: Reason
+
+
+class LedgerCorrectionSent(LedgerEntrySent):
+    """The right entry in place of a wrong one, and from when on the wrong one does not count, and why."""
+
+    reversal_date: Day
+    """Day from which the wrong entry no longer counts, between its own date and today. The right one counts from its
+    `date`, which is not before this day, except where this is the wrong one's own date: then it never counted.
+    """
     reason: Reason
 
 
@@ -258,7 +307,7 @@ class OriginalAmount(ResponseModel):
     """An amount in the currency in which it was given, and how it became US dollars."""
 
     sum: Money
-    """The amount in the other currency, negative for a reversal."""
+    """The amount in the other currency, negative where the amount in US dollars is."""
     rate: str
     """US dollars for one unit of the other currency, as decimal text with as many decimals as were sent."""
     rate_date: datetime.date
@@ -276,6 +325,15 @@ class Instalment(ResponseModel):
     """The amount, in the currency in which the whole was given."""
 
 
+class AgentFee(ResponseModel):
+    """A fee of the administrative agent that differs from 1 % of the deposit, and why."""
+
+    sum: Money
+    """The fee, in US dollars; zero where the agent takes none."""
+    reason: str
+    """Why it differs; it is the `note` of the entry of the fee."""
+
+
 class Attachment(ResponseModel):
     """A document behind a record that is stored elsewhere, and the hash by which anybody knows that it is the same."""
 
@@ -287,10 +345,21 @@ class Attachment(ResponseModel):
     """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
+class LedgerFlagDetail(ResponseModel):
+    """What was unusual about an entry, in words."""
+
+    flag: LedgerFlag
+    """The flag that is explained."""
+    detail: str
+    """What was unusual, with the amounts that were compared, for people."""
+    excess: Money | None
+    """By how much something is exceeded; null where it is no amount."""
+
+
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
-    Only `reversed_by` and `updated` change after an entry was written, when it is reversed.
+    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected.
     """
 
     code: Code
@@ -300,15 +369,19 @@ class LedgerEntry(ResponseModel):
     date: datetime.date
     """Day from which it counts in balances."""
     sum: Money
-    """The amount in US dollars, negative for a reversal, so that a sum of entries is net of reversals."""
+    """The amount in US dollars, so that a sum of entries is what counts: negative for a reversal, for what takes from a
+    commitment, and for a loss of exchange.
+    """
     original: OriginalAmount | None
     """The amount as it was given in another currency; null where it was given in US dollars."""
     contributor: Code | None
-    """Code of the contributor of a pledge, commitment or deposit; null for other kinds."""
+    """Code of who promised, paid or got back the money; null for kinds without a contributor."""
     programme: Code | None
     """Code of the programme that an allocation, transfer, expenditure or refund is for; null for other kinds."""
     organization: Code | None
-    """Code of the participating UN organization of a transfer, expenditure or refund; null for other kinds."""
+    """Code of the participating UN organization of a transfer, expenditure or refund, and of an allocation, direct cost
+    or interest that names one; null for all others.
+    """
     thematic_area: Code | None
     """Code of the thematic area to which the contributor has restricted the money (earmarking); null where it has not.
     """
@@ -317,14 +390,21 @@ class LedgerEntry(ResponseModel):
     tranche: int | None
     """Number of the instalment of a transfer, from 1; null where none was stated, and for other kinds."""
     follows: Code | None
-    """Code of the entry before it: the pledge of a commitment, the commitment of a deposit, the deposit of a fee; null
-    where there is none.
+    """Code of the entry before it: the pledge of a commitment, the commitment of a deposit or an amendment, the deposit
+    of a fee or an exchange difference; null where there is none. Where that entry was corrected, it rests on the one
+    that replaces it.
     """
     reverses: Code | None
     """Code of the entry that this one reverses; null for all others."""
     corrects: Code | None
     """Code of an earlier entry, often of a closed period, whose mistake this one makes good; both count. Null for most.
     """
+    replaces: list[Code]
+    """Codes of the reversed entries for which this one stands since their correction, the first of them first; what
+    follows one of them rests on this one. Empty for most.
+    """
+    amendment: CommitmentAmendment | None
+    """What an amendment of a commitment does; null for other kinds."""
     value_date: datetime.date | None
     """Day on which the bank counts it; null where none was stated, and for kinds that move no cash."""
     account: str | None
@@ -334,6 +414,10 @@ class LedgerEntry(ResponseModel):
     instalments: list[Instalment]
     """When a pledge or commitment is to be paid, in parts that are the whole together; empty where nothing was agreed.
     """
+    fee: AgentFee | None
+    """Fee of the administrative agent for a deposit, where another one than 1 % was agreed; null for all others."""
+    counterpart_fund: str | None
+    """Name of the other fund, of a transfer between funds; null for other kinds."""
     decision: str | None
     """Code of the decision of the Steering Committee that it carries out; null where none was stated."""
     attachments: list[Attachment]
@@ -344,6 +428,8 @@ class LedgerEntry(ResponseModel):
     """What whoever uses the amount has to know, for a reversal its reason; null where there is nothing."""
     flags: list[LedgerFlag]
     """What was unusual when it was written and has to be checked with its author; empty where nothing was."""
+    flag_details: list[LedgerFlagDetail]
+    """Each of `flags` in words, in their order; empty for those of entries of before it was stored."""
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
     sources: list[SourceRef]
@@ -353,6 +439,8 @@ class LedgerEntry(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
     reversed_by: Code | None
     """Code of the entry that reverses this one; null where none does. `updated` is then the time of the reversal."""
+    replaced_by: Code | None
+    """Code of the entry that stands for this one since it was corrected; null for most."""
 
 
 class LedgerEntryPage(Page[LedgerEntry]):
@@ -388,13 +476,34 @@ BudgetCategoryFilter = TypeAliasType(
 
 LedgerFlagFilter = TypeAliasType(
     "LedgerFlagFilter",
-    Literal["expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment", "not_stated"],
+    Literal[
+        "expenditure_exceeds_transfers",
+        "refund_exceeds_unspent",
+        "deposit_exceeds_commitment",
+        "deposit_in_other_currency",
+        "unusual_for_status",
+        "no_longer_taking_part",
+        "allocation_exceeds_budget",
+        "transfer_exceeds_organization_allocation",
+        "expenditure_exceeds_budget_line",
+        "indirect_costs_exceed_limit",
+        "repeated_bank_reference",
+        "not_stated",
+    ],
 )
 """What was unusual when an entry was written, by which entries are found.
 
 - `expenditure_exceeds_transfers`: more was spent than had been transferred and not refunded
 - `refund_exceeds_unspent`: more was returned than had been transferred and not spent
 - `deposit_exceeds_commitment`: more was deposited than the commitment promised
+- `deposit_in_other_currency`: what was deposited is in another currency than what was promised
+- `unusual_for_status`: such entries are unusual for the status that the programme had on their day
+- `no_longer_taking_part`: the organization accounts for what it received and does not take part in the programme now
+- `allocation_exceeds_budget`: more was allocated to the programme than its budget in the catalogue
+- `transfer_exceeds_organization_allocation`: more was transferred to the organization than was allocated to it
+- `expenditure_exceeds_budget_line`: more was spent on a category than its budget line, by more than the tolerance
+- `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
+- `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
 - `not_stated`: entries with nothing unusual
 """
 
@@ -485,11 +594,9 @@ class EntryFilter(PointInTime):
         Field(description="Only entries that the bank counts on this day or earlier.", examples=["2026-12-31"]),
     ] = None
     account: Annotated[
-        list[NamedElsewhere],
+        Values,
         Field(
-            default_factory=list,
-            max_length=100,
-            description="Code or number of a bank account, in any case. `not_stated` finds entries without one.",
+            description="Code or number of a bank account. `not_stated` finds entries without one.",
             examples=["USD-MAIN"],
         ),
     ]
@@ -531,7 +638,7 @@ class EntryQuery(EntryFilter, ListQuery):
 
 LedgerEntryDivision = TypeAliasType(
     "LedgerEntryDivision",
-    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "year"],
+    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"],
 )
 """What the totals of the ledger can be divided by.
 
@@ -541,6 +648,7 @@ LedgerEntryDivision = TypeAliasType(
 - `organization`: organization that received, spent or returned it, such as `ILO`
 - `thematic_area`: thematic area to which the contributor has restricted it
 - `category`: UNSDG budget category of expenditure
+- `account`: bank account that they moved
 - `year`: calendar year of the date of the entries
 """
 
@@ -596,14 +704,23 @@ class Delivery(ResponseModel):
 
 
 class CommitmentSums(ResponseModel):
-    """What was committed in signed arrangements, how much of it was paid, and what is still to come."""
+    """What was committed in signed arrangements, how much of it was paid, and what is still to come.
+
+    Each commitment is in US dollars at its own rate: how much of it was paid is settled in its own currency.
+    """
 
     committed: StatementLine
     """What signed arrangements promise."""
+    amendments: StatementLine
+    """What amendments and partial cancellations have added to it, or taken from it."""
     paid: Money
-    """What was deposited for these commitments; what exceeds a commitment does not count."""
+    """What deposits have settled of these commitments; what exceeds a commitment does not count."""
     outstanding: Money
-    """`committed` less `paid`: what is still to be paid."""
+    """`committed` and `amendments` less `paid`: what is still to be paid."""
+    exchange_differences: StatementLine
+    """What deposits for commitments in another currency are more, or below zero less, in US dollars on their days than
+    at the rates of the commitments.
+    """
 
 
 class FundStatement(ResponseModel):
@@ -616,11 +733,13 @@ class FundStatement(ResponseModel):
     on: datetime.date | None
     """Day of the statement: entries dated later are left out; null where all count."""
     sources: list[StatementLine]
-    """Money that came in: deposits, interest and other income."""
+    """Money that came in: deposits, interest, other income, transfers from other funds, and opening balances."""
     total_sources: Money
     """Sum of `sources`."""
     uses: list[StatementLine]
-    """Money that went out: transfers, fee of the agent, direct costs, bank charges; and refunds, which reduce it."""
+    """Money that went out: transfers, fee of the agent, direct costs, bank charges, refunds to contributors, transfers
+    to other funds; and refunds of organizations, which reduce it.
+    """
     total_uses: Money
     """Sum of `uses`, in which refunds are subtracted."""
     balance: Money
@@ -654,6 +773,8 @@ class ContributorStatement(ResponseModel):
     """What the contributor has promised in signed arrangements, and how much of it was paid."""
     deposits: StatementLine
     """What the contributor has paid, with and without a commitment."""
+    refunds: StatementLine
+    """What was returned to the contributor."""
 
 
 class CataloguedBudget(ResponseModel):
@@ -706,12 +827,18 @@ class OrganizationStatement(ResponseModel):
 
     organization: Code
     """Code of the participating UN organization, as at `/catalog/v1/organizations`, such as `ILO`."""
+    allocations: StatementLine
+    """What the Steering Committee has approved for the organization by name."""
     transfers: StatementLine
     """What was paid to the organization."""
     refunds: StatementLine
     """What the organization has returned."""
     delivery: Delivery
     """How much of what it received the organization has spent."""
+    direct_costs: StatementLine
+    """What was paid to the organization for running the Fund."""
+    interest: StatementLine
+    """What the organization has earned on the Fund's money and paid to it."""
     overspent: bool
     """Whether it has spent more for any programme than it received for it and did not refund."""
 
@@ -755,6 +882,38 @@ class OrganizationStatements(ResponseModel):
     """
 
 
+class CommitmentInOwnCurrency(ResponseModel):
+    """What was promised and paid of a commitment, in the currency in which it was promised."""
+
+    committed: Money
+    """The commitment with its amendments."""
+    paid: Money
+    """What deposits have settled of it; those in another currency by their US dollars, at the rate of the commitment.
+    """
+    outstanding: Money
+    """`committed` less `paid`: what is still to be paid."""
+
+
+class CommitmentAgeing(ResponseModel):
+    """What is still to be paid, by how many days ago it was due, in US dollars at the rates of the commitments.
+
+    Deposits pay what is due first, and what is taken from a commitment is taken from what is due last.
+    """
+
+    not_due: Money
+    """What is due on the day of the statement or later."""
+    past_due_1_to_30: Money
+    """What was due 1 to 30 days before."""
+    past_due_31_to_90: Money
+    """What was due 31 to 90 days before."""
+    past_due_91_to_180: Money
+    """What was due 91 to 180 days before."""
+    past_due_over_180: Money
+    """What was due more than 180 days before."""
+    no_due_date: Money
+    """What no instalment says the day of."""
+
+
 class OutstandingCommitment(ResponseModel):
     """A commitment that is not fully paid."""
 
@@ -765,11 +924,17 @@ class OutstandingCommitment(ResponseModel):
     date: datetime.date
     """Day of the commitment."""
     committed: Money
-    """The amount of the commitment."""
+    """The commitment with its amendments, in US dollars at its own rate."""
     paid: Money
-    """What was deposited for it."""
+    """What deposits have settled of it, in US dollars at its own rate."""
     outstanding: Money
     """`committed` less `paid`: what is still to be paid."""
+    in_own_currency: CommitmentInOwnCurrency
+    """The same in the currency in which it was promised, in which it is settled."""
+    received: Money
+    """What was deposited for it in US dollars, each deposit at the rate of its own day."""
+    ageing: CommitmentAgeing | None
+    """`outstanding` by the days on which it was or is due; null where no day of the statement was asked for."""
 
 
 class OutstandingCommitments(ResponseModel):
@@ -781,6 +946,8 @@ class OutstandingCommitments(ResponseModel):
     """The commitments that are not fully paid, the oldest first."""
     outstanding: Money
     """Sum of what is still to be paid."""
+    ageing: CommitmentAgeing | None
+    """`outstanding` by the days on which it was or is due; null where no day of the statement was asked for."""
     revision: int
     """Number of the last write that the answer contains; it only grows, and `as_of` takes it to read the same data
     again.
@@ -804,7 +971,7 @@ class CapitalizationPeriod(ResponseModel):
     pledges: Money
     """What was pledged in all up to that day."""
     commitments: Money
-    """What was committed in all up to that day."""
+    """What was committed in all up to that day, with the amendments of commitments."""
     deposits: Money
     """What was deposited in all up to that day."""
     targets: list[TargetShare]
@@ -840,4 +1007,11 @@ DEPOSIT: dict[str, Any] = {
 }
 
 REVERSAL = {"date": "2026-07-15", "reason": "Reported for the wrong programme."}
+CORRECTION: dict[str, Any] = {
+    **DEPOSIT,
+    "amount": "543000.00",
+    "original": {**DEPOSIT["original"], "rate": "1.0860"},
+    "reversal_date": "2026-03-02",
+    "reason": "The rate of another day was entered.",
+}
 CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}

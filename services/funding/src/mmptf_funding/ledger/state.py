@@ -13,12 +13,14 @@ from itertools import accumulate
 from mmptf_common.lists.codes import MOST_MEANT, suggest
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
+from mmptf_common.wire.money import amount_text
+from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any, unknown_code
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
-from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.domain import CURRENCY, Entry, LedgerFlag, RecordedEntry
-from mmptf_funding.ledger.programmes import CatalogueCodes
+from mmptf_funding.ledger import lifecycle, rules
+from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, RecordedEntry
+from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.ledger.queries import LEDGER
 
 # The entries whose sums make a balance: the balance, and the values of its `members` that they have.
@@ -41,9 +43,23 @@ def number_of(code: str) -> int:
 
 def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
     """The balances that an entry is part of."""
-    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, rules.PAID):
+    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, *lifecycle.BALANCES):
         if entry.kind in (*balance.plus, *balance.minus):
             yield balance, tuple(getattr(entry, name) for name in balance.members)
+
+
+def checked_keys(entry: Entry) -> Iterable[BalanceKey]:
+    """The balances that an entry is checked against: of those never below zero, the ones that it reduces."""
+    for key in balance_keys(entry):
+        if key[0] not in rules.NEVER_BELOW_ZERO or _signed(key[0], entry) < 0:
+            yield key
+
+
+def reference_key(entry: Entry) -> tuple[str, str] | None:
+    """By what an entry is found that repeats a reference of the bank: its kind, and the reference in any case."""
+    if entry.bank_reference is None or entry.reverses:
+        return None
+    return entry.kind, entry.bank_reference.casefold()
 
 
 class _Days:
@@ -98,6 +114,10 @@ class DailyBalance:
             later = _Days(part.days[PART_DAYS:], part.amounts[PART_DAYS:])
             self._parts[n : n + 1] = [_Days(part.days[:PART_DAYS], part.amounts[:PART_DAYS]), later]
 
+    def total(self) -> Decimal:
+        """The balance after all days."""
+        return sum((part.total for part in self._parts), _NOTHING)
+
     def lowest(self, since: date) -> tuple[date, Decimal]:
         """The lowest balance from a day on, that day included, with the first day on which it is reached."""
         total = _NOTHING
@@ -118,6 +138,34 @@ class DailyBalance:
 
 
 @dataclass
+class Settlement:
+    """How a commitment was changed and paid, in its own currency: beside its amount, what counts from each day on.
+
+    commitment: the entry that stands for it now
+    amended:    by its amendments
+    unpaid:     by its amendments, and less its deposits
+    """
+
+    commitment: Entry
+    amended: DailyBalance = field(default_factory=DailyBalance)
+    unpaid: DailyBalance = field(default_factory=DailyBalance)
+
+    def add(self, entry: Entry, sign: int = 1) -> None:
+        """Add an amendment or a deposit; with -1 as sign take it away again."""
+        amount = sign * rules.settled(entry, self.commitment)
+        if entry.kind == "commitment_amendment":
+            self.amended.add(entry.date, amount)
+        self.unpaid.add(entry.date, amount if entry.kind == "commitment_amendment" else -amount)
+
+    def excess_with(self, entry: Entry) -> Decimal:
+        """By how much deposits exceed the commitment with a new amendment or deposit, on its day or later; else 0."""
+        amount = rules.settled(entry, self.commitment)
+        change = amount if entry.kind == "commitment_amendment" else -amount
+        left = self.commitment.promised.amount + self.unpaid.lowest(entry.date)[1] + change
+        return -left if change < 0 and left < 0 else _NOTHING
+
+
+@dataclass
 class LedgerState:
     """The ledger within a write, as far as the write's entries depend on it.
 
@@ -126,7 +174,10 @@ class LedgerState:
     meant:        the contributor that was meant by an unknown one of the write's entries
     entries:      by code, those that the write's entries follow or correct, and those that it has written
     catalogue:    what is known of the catalogue's codes that the write's entries name
-    balances:     those that the write's entries are part of
+    certified:    the programmes among them whose final figures are certified
+    balances:     those that the write's entries are checked against or compared with
+    bank_references: the earliest entries with the references of the write's entries, by kind and reference
+    settlements:  by the first code of a commitment, of those that the write's entries change or pay
     closed_to:    the last day of the last closed period; None where none is closed
     new_entries:  what is to be stored, in order
     """
@@ -137,7 +188,10 @@ class LedgerState:
     meant: Mapping[str, Suggestion | None]
     entries: dict[str, RecordedEntry]
     catalogue: CatalogueCodes
+    certified: frozenset[str]
     balances: Mapping[BalanceKey, DailyBalance]
+    bank_references: dict[tuple[str, str], str]
+    settlements: dict[str, Settlement] = field(default_factory=dict)
     closed_to: date | None = None
     new_entries: list[RecordedEntry] = field(default_factory=list)
     _looked_up: int = 0
@@ -151,15 +205,22 @@ class LedgerState:
         errors = rules.errors_of(entry, self.write.at.date())
         errors += self._contributor_errors(entry.contributor)
         errors += rules.catalogue_errors(entry, self.catalogue)
+        programme = self.catalogue.programme_of(entry)
+        if programme:
+            errors += self._programme_errors(entry, programme)
         errors += await self._predecessor_errors(entry)
         if entry.corrects and entry.corrects not in self.entries:
             errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
         entry = self.catalogue.with_current_codes(entry)
         before = len(self.new_entries)
-        recorded = self.append(entry, flags=self._flags_of(entry))
-        if entry.kind == "deposit" and (fee := rules.fee_of(recorded)):
-            self.append(fee)
+        if entry.kind == "commitment_amendment" and entry.follows:
+            # It is of the same earmark, which nobody has to repeat.
+            entry = entry.model_copy(update={"thematic_area": self.entries[entry.follows].thematic_area})
+        recorded = self.append(entry, flags=self._flags_of(entry, programme))
+        if entry.kind == "deposit":
+            for derived in self._derived_from(recorded):
+                self.append(derived)
         try:
             self.require_balances(recorded)
         except Conflict:
@@ -167,29 +228,54 @@ class LedgerState:
             raise
         return recorded
 
-    def append(self, entry: Entry, *, flags: Sequence[LedgerFlag] = ()) -> RecordedEntry:
+    def append(self, entry: Entry, *, flags: Sequence[FlagDetail] = ()) -> RecordedEntry:
         """Add an entry under the next code; returns it. Raises Conflict where its day is closed."""
         rules.require_open(entry.date, self.closed_to)
         self.number += 1
         code = code_of(self.number)
         recorded = RecordedEntry.of(
-            entry.model_copy(update={"flags": tuple(flags)}),
+            entry.model_copy(update={"flags": tuple(detail.flag for detail in flags), "flag_details": tuple(flags)}),
             code=code,
             source=submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference),
             at=self.write.at,
         )
         self.entries[code] = recorded
         self.new_entries.append(recorded)
-        for key in balance_keys(recorded):
-            self.balances[key].add(recorded.date, _signed(key[0], recorded))
+        if reference := reference_key(recorded):
+            self.bank_references.setdefault(reference, code)
+        self._count(recorded)
         return recorded
+
+    def _count(self, recorded: RecordedEntry, sign: int = 1) -> None:
+        """Add an entry to the balances and the settlement that it is part of; with -1 as sign take it away again."""
+        for key in balance_keys(recorded):
+            if key in self.balances:
+                self.balances[key].add(recorded.date, sign * _signed(key[0], recorded))
+        if recorded.kind == "commitment" and not recorded.reverses:
+            self.settlements.setdefault(recorded.first_code, Settlement(recorded)).commitment = recorded
+        elif settlement := self._settlement_of(recorded):
+            settlement.add(recorded, sign)
+
+    def _settlement_of(self, entry: Entry) -> Settlement | None:
+        """The settlement of the commitment that an amendment or a deposit follows, where it is loaded."""
+        if entry.kind not in ("commitment_amendment", "deposit") or entry.follows is None:
+            return None
+        followed = self.entries.get(entry.follows)
+        return self.settlements.get(followed.first_code if followed else entry.follows)
+
+    def _derived_from(self, deposit: RecordedEntry) -> list[Entry]:
+        """The entries that are written with a deposit: the agent's fee, and the difference of exchange."""
+        settlement = self._settlement_of(deposit)
+        difference = settlement and rules.exchange_difference_of(deposit, settlement.commitment)
+        return [entry for entry in (rules.fee_of(deposit), difference) if entry]
 
     def _remove(self, entries: Sequence[RecordedEntry]) -> None:
         """Take away the last entries again."""
         for recorded in entries:
+            self._count(recorded, -1)
             del self.entries[recorded.code]
-            for key in balance_keys(recorded):
-                self.balances[key].add(recorded.date, -_signed(key[0], recorded))
+            if (reference := reference_key(recorded)) and self.bank_references[reference] == recorded.code:
+                del self.bank_references[reference]
         self.number -= len(entries)
         del self.new_entries[-len(entries) :]
 
@@ -197,35 +283,96 @@ class LedgerState:
         """The lowest balance for an entry's members from a day on, and the first day on which it is reached."""
         return self.balances[balance, tuple(getattr(entry, name) for name in balance.members)].lowest(since)
 
+    def _highest(self, balance: rules.Balance, entry: Entry, **others: str | None) -> Decimal:
+        """The most of what a balance has as a negative amount, from an entry's day on.
+
+        others: members of the balance that are not those of the entry
+        """
+        key = tuple(others.get(name, getattr(entry, name)) for name in balance.members)
+        return -self.balances[balance, key].lowest(entry.date)[1]
+
     def require_balances(self, entry: RecordedEntry) -> None:
         """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
-        for balance in rules.NEVER_BELOW_ZERO:
-            if entry.kind not in (*balance.plus, *balance.minus):
+        for balance, _ in checked_keys(entry):
+            if balance not in rules.NEVER_BELOW_ZERO:
                 continue
             day, lowest = self.lowest(balance, entry, entry.date)
             if lowest < 0:
                 name = balance.name.format(entry)
                 raise Conflict(f"On {day} {name} would be {lowest} {CURRENCY}.", code=balance.code)
+        if entry.kind == "commitment_amendment" and (settlement := self._settlement_of(entry)):
+            self._require_commitment(settlement, entry.date)
+        elif entry.kind == "commitment" and not entry.reverses:
+            self._require_commitment(self.settlements[entry.first_code], entry.date)
 
-    def flags_of_reversal(self, entry: RecordedEntry, day: date) -> list[LedgerFlag]:
-        """The flags of a reversal: of a transfer, whether expenditure then exceeds transfers on its day or later."""
-        if entry.kind != "transfer":
-            return []
-        _, left = self.lowest(rules.UNSPENT, entry, day)
-        return ["expenditure_exceeds_transfers"] if left < entry.sum.amount else []
+    @staticmethod
+    def _require_commitment(settlement: Settlement, since: date) -> None:
+        """Raise Conflict, with the amount, where amendments take more from a commitment than it promises."""
+        promised = settlement.commitment.promised
+        day, amended = settlement.amended.lowest(since)
+        if (left := promised.amount + amended) < 0:
+            detail = f"On {day} what is committed would be {left} {promised.currency}."
+            raise Conflict(detail, code=ProblemCode.EXCEEDS_COMMITMENT)
 
-    def _flags_of(self, entry: Entry) -> list[LedgerFlag]:
-        """The flags of a new entry: what it exceeds on its day or a later one."""
+    def _programme_errors(self, entry: Entry, programme: Programme) -> list[ErrorDetail]:
+        """Whether an entry does not fit the status of its programme, and who takes part in it."""
+        errors = lifecycle.status_errors(entry, programme)
+        errors += lifecycle.certified_errors(entry, programme, self.certified)
+        organization = entry.organization and self.catalogue.codes["organization", entry.organization]
+        key = lifecycle.RECEIVED, (programme.code, organization)
+        received = self.balances[key].total() if key in self.balances else _NOTHING
+        if organization or entry.organization is None:
+            errors += lifecycle.participation_errors(entry, programme, organization, received)
+        return errors
+
+    def flags_of_reversal(self, reversal: Entry) -> list[FlagDetail]:
+        """The flags of a reversal: what then exceeds what it rests on, on its day or later.
+
+        Of a transfer the expenditure, and of what raised a commitment the deposits.
+        """
+        if reversal.kind == "transfer":
+            return self._flags_of_less_received(reversal, -reversal.sum.amount)
+        settlement = self._settlement_of(reversal)
+        return _flags_of_deposits(settlement, reversal) if settlement and reversal.kind != "deposit" else []
+
+    def _flags_of(self, entry: Entry, programme: Programme | None) -> list[FlagDetail]:
+        """The flags of a new entry, whose codes are present ones: what it exceeds on its day or a later one."""
         amount = entry.sum.amount
+        found = lifecycle.flags_of_programme(entry, programme) if programme else []
         if entry.kind in ("expenditure", "refund"):
             _, unspent = self.lowest(rules.UNSPENT, entry, entry.date)
-            if unspent < amount:
-                return ["refund_exceeds_unspent" if entry.kind == "refund" else "expenditure_exceeds_transfers"]
-        if entry.kind == "deposit" and entry.follows:
-            _, paid = self.lowest(rules.PAID, entry, entry.date)
-            if self.entries[entry.follows].sum.amount + paid < amount:
-                return ["deposit_exceeds_commitment"]
-        return []
+            if unspent < amount and entry.kind == "refund":
+                detail = f"{entry.organization} has {lifecycle.usd(max(unspent, _NOTHING))} that it has not spent."
+                found.append(lifecycle.flag("refund_exceeds_unspent", detail, amount - unspent))
+            elif unspent < amount:
+                found.append(_overspent(entry, amount - unspent))
+        if settlement := self._settlement_of(entry):
+            found += _flags_of_deposits(settlement, entry)
+        elif entry.replaces and (corrected := self.settlements.get(entry.replaces[0])):
+            left = entry.promised.amount + corrected.unpaid.lowest(date.min)[1]
+            found += _flags_of_excess(-left, entry)
+        if programme and entry.kind == "allocation":
+            found += lifecycle.flags_of_allocation(programme, self._highest(lifecycle.ALLOCATED, entry) + amount)
+        elif entry.kind == "transfer":
+            found += self._flags_of_less_received(entry, -amount) if entry.replaces else []
+            _, left = self.lowest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, entry.date)
+            unnamed = -self._highest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, organization=None)
+            found += lifecycle.flags_of_transfer(entry, left, unnamed, self._highest(lifecycle.ALLOCATED, entry))
+        elif programme and entry.kind == "expenditure":
+            spent = self._highest(lifecycle.SPENT_ON_CATEGORY, entry) + amount
+            indirect = self._highest(lifecycle.SPENT_ON_CATEGORY, entry, category=lifecycle.INDIRECT)
+            indirect += amount if entry.category == lifecycle.INDIRECT else _NOTHING
+            on_all = self._highest(lifecycle.SPENT, entry) + amount
+            found += lifecycle.flags_of_spending(entry, programme, spent, indirect, on_all)
+        if (reference := reference_key(entry)) and reference in self.bank_references:
+            detail = f"{self.bank_references[reference]} has the same reference of the bank, {entry.bank_reference}."
+            found.append(lifecycle.flag("repeated_bank_reference", detail))
+        return found
+
+    def _flags_of_less_received(self, transfer: Entry, less: Decimal) -> list[FlagDetail]:
+        """Whether an organization has spent more than it has received, less an amount, from a transfer's day on."""
+        _, unspent = self.lowest(rules.UNSPENT, transfer, transfer.date)
+        return [_overspent(transfer, less - unspent)] if unspent < less else []
 
     def _contributor_errors(self, code: str | None) -> list[ErrorDetail]:
         if code is None or code in self.contributors:
@@ -256,3 +403,27 @@ class LedgerState:
 def _signed(balance: rules.Balance, entry: Entry) -> Decimal:
     """The amount that an entry adds to a balance."""
     return entry.sum.amount if entry.kind in balance.plus else -entry.sum.amount
+
+
+def _overspent(entry: Entry, excess: Decimal) -> FlagDetail:
+    detail = f"{entry.organization} has spent more for {entry.programme} than it has received and not refunded."
+    return lifecycle.flag("expenditure_exceeds_transfers", detail, excess)
+
+
+def _flags_of_deposits(settlement: Settlement, entry: Entry) -> list[FlagDetail]:
+    """The flags of a new amendment or deposit: whether more is paid than promised, and in another currency."""
+    found = _flags_of_excess(settlement.excess_with(entry), settlement.commitment)
+    own, given = settlement.commitment.promised.currency, entry.promised.currency
+    if given != own:
+        detail = f"The deposit is in {given}, and {entry.follows} in {own}: it counts by its US dollars."
+        found.append(lifecycle.flag("deposit_in_other_currency", detail))
+    return found
+
+
+def _flags_of_excess(excess: Decimal, commitment: Entry) -> list[FlagDetail]:
+    """The flag of deposits that exceed a commitment; excess: by how much, in its currency, not above zero if not."""
+    if excess <= 0:
+        return []
+    currency = commitment.promised.currency
+    detail = f"{amount_text(excess)} {currency} more are deposited than the commitment promises."
+    return [lifecycle.flag("deposit_exceeds_commitment", detail, excess, currency)]

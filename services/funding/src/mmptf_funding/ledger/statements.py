@@ -7,6 +7,7 @@ There may be a statement of each of thousands of programmes: PostgreSQL writes t
 from __future__ import annotations
 
 import io
+import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,14 +35,34 @@ from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.json_sql import money_json as _money
 from mmptf_funding.ledger.json_sql import object_json as _object
 from mmptf_funding.ledger.json_sql import share_json as _share
-from mmptf_funding.ledger.queries import LEDGER, PATH
+from mmptf_funding.ledger.queries import LEDGER, PATH, PRECISE, settled_amount
 from mmptf_funding.ledger.schemas import StatementLine
 
 # The service whose records are copied here, and the response header with the age of the copy.
 AGES = {SOURCE: "Catalogue-Age"}
 
+
+def _until(row: str) -> str:
+    """SQL of whether an entry is of the day of a statement or earlier."""
+    return f"($1::text IS NULL OR {row}.date <= $1::text::date)"
+
+
+def _sum_of(column: str, kind: LedgerEntryKind) -> str:
+    """SQL of the sum of a column of the entries of a kind that follow another entry."""
+    return f"coalesce(sum({column}) FILTER (WHERE later.kind = '{kind}'), 0)"
+
+
 # The entries up to the day of a statement.
 _UNTIL = "($1::text IS NULL OR date <= $1::text::date)"
+# The parts of what is still to be paid by how many days ago it was due; null for what is due on no day.
+_AGES = {
+    "not_due": "age <= 0",
+    "past_due_1_to_30": "age BETWEEN 1 AND 30",
+    "past_due_31_to_90": "age BETWEEN 31 AND 90",
+    "past_due_91_to_180": "age BETWEEN 91 AND 180",
+    "past_due_over_180": "age > 180",
+    "no_due_date": "age IS NULL",
+}
 
 # What the entries up to the day of a statement add up to: for whole months, and for the days of the last one.
 _SUMS_UNTIL = """
@@ -51,22 +72,35 @@ _SUMS_UNTIL = """
      SELECT kind, contributor, programme, organization, 1, amount FROM ledger_entry
       WHERE date BETWEEN date_trunc('month', $1::text::date + 1)::date AND $1::text::date) AS entry"""
 
-# Payments count only up to the amount of their commitment.
-_PAYMENTS = """
-    SELECT commitment.code, commitment.contributor, commitment.date, commitment.amount AS committed,
-           least(commitment.amount, coalesce(sum(deposit.amount), 0)) AS paid
-      FROM ledger_entry AS commitment
-      LEFT JOIN ledger_entry AS deposit ON deposit.follows = commitment.code COLLATE "default"
-                                       AND deposit.kind = 'deposit'
-                                       AND ($1::text IS NULL OR deposit.date <= $1::text::date)
-     WHERE commitment.kind = 'commitment' AND commitment.reverses IS NULL
-       AND ($1::text IS NULL OR commitment.date <= $1::text::date)
-       AND NOT EXISTS (SELECT FROM ledger_entry AS reversal
-                        WHERE reversal.reverses = commitment.code COLLATE "default"
-                          AND reversal.kind = 'commitment'
-                          AND ($1::text IS NULL OR reversal.date <= $1::text::date))
-     GROUP BY commitment.code, commitment.contributor, commitment.date, commitment.amount
-     ORDER BY commitment.date, commitment.code"""
+# Of each commitment, with its amendments, what is promised and what of it is settled, in its own currency; and in US
+# dollars at its rate, where `paid` is the part of `committed` that is settled. Payments count only up to the promise.
+_PAYMENTS = f"""
+    SELECT *, CASE WHEN promised = 0 THEN 0 ELSE round(committed * settled * {PRECISE} / promised, 2) END AS paid
+      FROM (SELECT code, replaces, contributor, date, own_currency, own_amount + amended_own AS promised,
+                   greatest(0, least(own_amount + amended_own, deposited_own)) AS settled,
+                   amount + amended AS committed, received
+              FROM (SELECT commitment.code, commitment.replaces, commitment.contributor, commitment.date,
+                           commitment.amount, own_amount, own_currency,
+                           {_sum_of("later.amount", "commitment_amendment")} AS amended,
+                           {_sum_of("settled", "commitment_amendment")} AS amended_own,
+                           {_sum_of("settled", "deposit")} AS deposited_own,
+                           {_sum_of("later.amount", "deposit")} AS received
+                      FROM (SELECT code, replaces, contributor, date, amount,
+                                   coalesce(original_currency, '{CURRENCY}') AS own_currency,
+                                   coalesce(original_amount, amount) AS own_amount
+                              FROM ledger_entry AS entry
+                             WHERE kind = 'commitment' AND reverses IS NULL AND {_UNTIL}
+                               AND NOT EXISTS (SELECT FROM ledger_entry AS reversal
+                                                WHERE reversal.reverses = entry.code COLLATE "default"
+                                                  AND reversal.kind = 'commitment' AND {_until("reversal")})
+                           ) AS commitment
+                     CROSS JOIN LATERAL unnest(array_append(replaces, code)) AS standing(named)
+                      LEFT JOIN ledger_entry AS later
+                             ON later.follows = named COLLATE "default"
+                            AND later.kind IN ('commitment_amendment', 'deposit') AND {_until("later")}
+                     CROSS JOIN LATERAL (SELECT {settled_amount("later", "commitment")} AS settled) AS own
+                     GROUP BY 1, 2, 3, 4, 5, 6, 7) AS summed) AS agreed
+     ORDER BY date, code"""
 
 
 # --- of the Fund -----------------------------------------------------------------------------------------------------
@@ -133,7 +167,11 @@ def _fund(on: str | None, sums: _Sums, paid: Decimal, revision: int) -> schemas.
             "balance": _usd(sources - uses),
             "pledges": sums.line("pledge"),
             "commitments": schemas.CommitmentSums(
-                committed=sums.line("commitment"), paid=_usd(paid), outstanding=_usd(sums.amount("commitment") - paid)
+                committed=sums.line("commitment"),
+                amendments=sums.line("commitment_amendment"),
+                paid=_usd(paid),
+                outstanding=_usd(sums.amount("commitment") + sums.amount("commitment_amendment") - paid),
+                exchange_differences=sums.line("exchange_difference"),
             ),
             "allocations": sums.line("allocation"),
             "not_yet_transferred": _usd(sums.amount("allocation") - sums.amount("transfer")),
@@ -151,7 +189,11 @@ def _fund_table(statement: schemas.FundStatement) -> bytes:
         "sources": statement.sources,
         "uses": statement.uses,
         "pledges": [statement.pledges],
-        "commitments": [statement.commitments.committed],
+        "commitments": [
+            statement.commitments.committed,
+            statement.commitments.amendments,
+            statement.commitments.exchange_differences,
+        ],
         "allocations": [statement.allocations],
     }
     return csv_of(
@@ -173,7 +215,7 @@ class PartyStatements:
     rows:    SQL of a row for each statement; `$1` is the day, and `$2` the path of the entries of one kind and party
     members: the members of `item` in their order -> SQL of the JSON of their values
     order:   SQL of the order of the rows
-    whole:   SQL of the sum over all statements; None where the answer has none
+    whole:   the members of `page` over all statements -> SQL of the JSON of their values
     ages:    the copies that the statements are computed from: service -> header with its age
     """
 
@@ -184,7 +226,7 @@ class PartyStatements:
     rows: str
     members: Mapping[str, str]
     order: str
-    whole: str | None = None
+    whole: Mapping[str, str] = field(default_factory=dict)
     ages: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, on: str | None, parameters: Mapping[str, str]) -> list[str | None]:
@@ -220,7 +262,9 @@ def _delivered(party: str) -> str:
 
     party: `programme` or `organization`
     """
-    kinds: tuple[LedgerEntryKind, ...] = ("allocation", "transfer", "refund", "expenditure")
+    kinds: tuple[LedgerEntryKind, ...] = (
+        *("allocation", "transfer", "refund", "expenditure", "direct_cost", "interest"),
+    )
     sums = ", ".join(f"sum({kind}) AS {kind}, sum({kind}_rows)::bigint AS {kind}_rows" for kind in kinds)
     return f"""(
         SELECT {party} AS code, {sums},
@@ -230,6 +274,9 @@ def _delivered(party: str) -> str:
          GROUP BY 1) AS delivered"""
 
 
+_CONTRIBUTED: tuple[LedgerEntryKind, ...] = (
+    *("pledge", "commitment", "commitment_amendment", "deposit", "exchange_difference", "contributor_refund"),
+)
 CONTRIBUTORS = PartyStatements(
     about="What each contributor has announced, promised in signed arrangements, and paid.",
     page=schemas.ContributorStatements,
@@ -238,7 +285,7 @@ CONTRIBUTORS = PartyStatements(
     rows=f"""(
         SELECT sums.*, coalesce(paid, 0) AS paid,
                (SELECT name FROM contributor WHERE contributor.code = sums.code) AS name
-          FROM (SELECT contributor AS code, {_sums("pledge", "commitment", "deposit")}
+          FROM (SELECT contributor AS code, {_sums(*_CONTRIBUTED)}
                   FROM {_SUMS_UNTIL} WHERE contributor IS NOT NULL GROUP BY 1) AS sums
           LEFT JOIN (SELECT contributor AS code, sum(paid) AS paid FROM ({_PAYMENTS}) AS payment GROUP BY 1) AS payments
               USING (code)) AS contributed""",
@@ -247,9 +294,14 @@ CONTRIBUTORS = PartyStatements(
         "name": "name",
         "pledges": _line("pledge"),
         "commitments": _object(
-            committed=_line("commitment"), paid=_money("paid"), outstanding=_money("commitment - paid")
+            committed=_line("commitment"),
+            amendments=_line("commitment_amendment"),
+            paid=_money("paid"),
+            outstanding=_money("commitment + commitment_amendment - paid"),
+            exchange_differences=_line("exchange_difference"),
         ),
         "deposits": _line("deposit"),
+        "refunds": _line("contributor_refund"),
     },
     order='code COLLATE "C"',
 )
@@ -292,19 +344,55 @@ ORGANIZATIONS = PartyStatements(
     rows=_delivered("organization"),
     members={
         "organization": "code",
+        "allocations": _line("allocation"),
         "transfers": _line("transfer"),
         "refunds": _line("refund"),
         "delivery": _DELIVERY,
+        "direct_costs": _line("direct_cost"),
+        "interest": _line("interest"),
         "overspent": "overspent",
     },
     order='code COLLATE "C"',
 )
+# What is still to be paid of the commitments in `payment`, rows of `_PAYMENTS`, by the days on which their instalments
+# are due. They are paid in the order of these days; what is in no instalment comes last, and where an amendment takes
+# from the promise, less is due last. Each part is in US dollars at the rate of the commitment, as the whole is.
+_PLANNED = """
+    SELECT payment.code, (instalment->>'due')::date AS due, (instalment#>>'{sum,amount}')::numeric AS part"""
+_AGED = f"""
+    SELECT code, {
+    ", ".join(f"coalesce(sum(still) FILTER (WHERE {condition}), 0) AS {name}" for name, condition in _AGES.items())
+}
+      FROM (SELECT code, $1::text::date - due AS age,
+                   round(committed * least(until, promised) * {PRECISE} / promised, 2)
+                   - round(committed * least(greatest(until - part, settled), promised) * {PRECISE} / promised, 2)
+                   AS still
+              FROM (SELECT code, due, sum(part) AS part,
+                           sum(sum(part)) OVER (PARTITION BY code ORDER BY due NULLS LAST) AS until
+                      FROM ({_PLANNED} FROM payment JOIN ledger_entry AS planned USING (code)
+                             CROSS JOIN LATERAL json_array_elements(planned.record->'instalments') AS instalment
+                             UNION ALL {_PLANNED}
+                              FROM payment CROSS JOIN LATERAL unnest(array_append(replaces, code)) AS standing(named)
+                              JOIN ledger_entry AS planned ON planned.follows = named COLLATE "default"
+                                                          AND planned.kind = 'commitment_amendment' AND {
+    _until("planned")
+}
+                             CROSS JOIN LATERAL json_array_elements(planned.record->'instalments') AS instalment
+                             WHERE NOT EXISTS (SELECT FROM ledger_entry AS reversal
+                                                WHERE reversal.reverses = planned.code COLLATE "default"
+                                                  AND {_until("reversal")})
+                             UNION ALL SELECT code, NULL, promised FROM payment) AS planned
+                     WHERE $1::text IS NOT NULL GROUP BY code, due) AS due JOIN payment USING (code)
+             WHERE until > settled) AS still_due
+     GROUP BY code"""
 COMMITMENTS = PartyStatements(
     about="The commitments that are not fully paid, the oldest first, with what is still to come.",
     page=schemas.OutstandingCommitments,
     item=schemas.OutstandingCommitment,
     party=None,
-    rows=f"(SELECT * FROM ({_PAYMENTS}) AS payment WHERE paid < committed) AS outstanding",
+    rows=f"""(
+        WITH payment AS MATERIALIZED (SELECT * FROM ({_PAYMENTS}) AS payment WHERE settled < promised)
+        SELECT * FROM payment LEFT JOIN ({_AGED}) AS aged USING (code)) AS outstanding""",
     members={
         "commitment": "code",
         "contributor": "contributor",
@@ -312,9 +400,21 @@ COMMITMENTS = PartyStatements(
         "committed": _money("committed"),
         "paid": _money("paid"),
         "outstanding": _money("committed - paid"),
+        "in_own_currency": _object(
+            committed=_money("promised", "own_currency"),
+            paid=_money("settled", "own_currency"),
+            outstanding=_money("promised - settled", "own_currency"),
+        ),
+        "received": _money("received"),
+        "ageing": f"CASE WHEN $1::text IS NOT NULL THEN {_object(**{name: _money(name) for name in _AGES})} END",
     },
     order="date, code",
-    whole="coalesce(sum(committed - paid), 0)",
+    whole={
+        "outstanding": _money("coalesce(sum(committed - paid), 0)"),
+        "ageing": f"""CASE WHEN $1::text IS NOT NULL THEN {
+            _object(**{name: _money(f"coalesce(sum({name}), 0)") for name in _AGES})
+        } END""",
+    },
 )
 
 
@@ -323,7 +423,8 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
     item = _object(**statements.members)
     as_json = f"""
         SELECT convert_to(coalesce(string_agg({item}::text, ',' ORDER BY {statements.order}), ''), 'UTF8') AS items,
-               {statements.whole or "NULL"} AS whole FROM {statements.rows}"""
+               {f"{_object(**statements.whole)}::text" if statements.whole else "NULL"} AS whole
+          FROM {statements.rows}"""
     as_csv = f"""
         SELECT {selected_columns(statements.item, "item")}
           FROM (SELECT {item}::jsonb AS item, row_number() OVER (ORDER BY {statements.order}) AS place
@@ -341,7 +442,7 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
         items, whole = await data.fetchrow(as_json, *values)
         members: dict[str, Any] = {"on": query.on, "items": [], "revision": revision}
         if statements.whole:
-            members["outstanding"] = _usd(whole)
+            members |= json.loads(whole)
         answer = statements.page.model_validate(members).model_dump_json().encode()
         return answer.replace(b'"items":[]', b'"items":[%b]' % items, 1)
 
@@ -377,7 +478,8 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 # --- over time -------------------------------------------------------------------------------------------------------
 
 _BY_DAY = """
-    SELECT date, kind, amount FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'deposit')
+    SELECT date, CASE kind WHEN 'commitment_amendment' THEN 'commitment' ELSE kind END AS kind, amount
+      FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'commitment_amendment', 'deposit')
      ORDER BY date"""
 
 

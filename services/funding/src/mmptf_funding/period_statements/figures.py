@@ -59,8 +59,7 @@ async def answer_figures(request: Request, code: str, query: TableQuery) -> Resp
             revision=revision,
         )
 
-    question = f"{code}\n{query.model_dump_json(exclude={'format'})}"
-    return await answer_computed(request, query, build, question=question, table=table_of(PeriodFigure, "items"))
+    return await answer_computed(request, query, build, table=table_of(PeriodFigure, "items"))
 
 
 def _computed(line: PeriodFigureLine, sums: FundSums, period: AccountingPeriod) -> _Computed:

@@ -14,11 +14,11 @@ from mmptf_markers.access import ASSESS, MANAGEMENT_UNIT
 from mmptf_markers.actions import rules
 from mmptf_markers.actions.queries import ACTIONS, fetch_next_number
 from mmptf_markers.actions.schemas import ActionEndSent, AssessmentAction, RestrictedAction
-from mmptf_markers.assessments.rules import unnamed_evidence
 from mmptf_markers.assessors.commands import fetch_participation
+from mmptf_markers.evidence.restricted import restricted_row
+from mmptf_markers.evidence.rules import unnamed_evidence
 from mmptf_markers.models import ActionRow, ProgrammeRow, RestrictedRow
 from mmptf_markers.replication import KnownProgramme
-from mmptf_markers.restricted import restricted_row
 
 
 async def end_action(write: Write, who: Identity, code: str, sent: ActionEndSent) -> None:

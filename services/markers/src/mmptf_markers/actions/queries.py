@@ -12,9 +12,15 @@ from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import Code, Day
 from mmptf_markers.actions.rules import open_action
-from mmptf_markers.actions.schemas import ActionState, AssessmentAction, AssessmentActionPage, RestrictedAction
-from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, PATH
-from mmptf_markers.assessments.schemas import ActionKind, OpenAction
+from mmptf_markers.actions.schemas import (
+    ActionKind,
+    ActionState,
+    AssessmentAction,
+    AssessmentActionPage,
+    OpenAction,
+    RestrictedAction,
+)
+from mmptf_markers.filters import OF_MARKER, OF_ORGANIZATION, OF_PROGRAMME, PATH
 
 
 class ActionQuery(ListQuery):
@@ -78,15 +84,15 @@ ACTIONS = Listing(
     },
     filters={
         "programme": OF_PROGRAMME,
-        "marker": ASSESSMENTS.filters["marker"],
-        "assessment": Filter("assessment = ANY({}::text[])", codes_in("assessment"), ASSESSMENTS.path),
+        "marker": OF_MARKER,
+        "assessment": Filter("assessment = ANY({}::text[])", codes_in("assessment"), f"{PATH}/assessments"),
         "criterion": Filter(
             "criterion = ANY({}::text[])",
             codes_named_in("rubric, json_array_elements(record#>'{content,criteria}') AS c", "c->>'code'"),
             f"{PATH}/rubrics",
             not_stated="criterion IS NULL",
         ),
-        "organization": ASSESSMENTS.filters["organization"],
+        "organization": OF_ORGANIZATION,
         "kind": Filter("kind = ANY({}::text[])"),
         "state": Filter("state = ANY({}::text[])"),
         "due_before": Filter("due < {}::text::date"),

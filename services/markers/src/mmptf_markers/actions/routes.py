@@ -14,7 +14,7 @@ from mmptf_common.writes.commands import WriteParameters, answer_write
 from mmptf_markers.access import AssessorOrReviewer
 from mmptf_markers.actions import commands, schemas
 from mmptf_markers.actions.queries import ACTIONS
-from mmptf_markers.restricted import answer_restricted
+from mmptf_markers.evidence.restricted import answer_restricted
 
 router = openapi.Router()
 TAG = openapi.Tag(

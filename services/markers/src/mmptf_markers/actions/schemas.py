@@ -10,7 +10,17 @@ from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, Day, RequestModel, ResponseModel
 from mmptf_common.wire.pages import Page
-from mmptf_markers.assessments.schemas import ActionKind, Evidence, EvidenceSent, Line, LongText, Risk, Visibility
+from mmptf_markers.evidence.schemas import Evidence, EvidenceSent, Line, LongText, Risk, Visibility
+
+ActionKind = TypeAliasType(
+    "ActionKind",
+    Literal["action", "measure"],
+)
+"""Where an action comes from.
+
+- `action`: it follows from the answer to a criterion
+- `measure`: it prevents or lessens a risk to human rights that due diligence has found
+"""
 
 ActionState = TypeAliasType(
     "ActionState",
@@ -84,6 +94,25 @@ class AssessmentAction(ResponseModel):
 
 class AssessmentActionPage(Page[AssessmentAction]):
     """One page of actions."""
+
+
+class OpenAction(ResponseModel):
+    """An action or a measure of an earlier assessment of the programme that is not ended."""
+
+    code: Code
+    """Code of the action, as at `/markers/v1/actions`, such as `ACT-000001`."""
+    kind: ActionKind
+    """Whether it follows from an answer or from due diligence."""
+    assessment: Code
+    """Code of the assessment that planned it."""
+    criterion: Code | None
+    """Code of the criterion whose answer it follows from; null for a measure."""
+    action: str
+    """What is to be done, in words."""
+    owner: str
+    """The role or unit that does it."""
+    due: date | None
+    """Day by which it is to be done; null where none is set."""
 
 
 class RestrictedAction(ResponseModel):

@@ -18,8 +18,8 @@ from mmptf_common.writes.commands import Created, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
 from mmptf_markers.actions.commands import put_actions
 from mmptf_markers.actions.queries import fetch_next_number, fetch_open
-from mmptf_markers.actions.rules import start
 from mmptf_markers.assessments import rules
+from mmptf_markers.assessments.planning import start
 from mmptf_markers.assessments.queries import ASSESSMENTS, DRAFTS
 from mmptf_markers.assessments.schemas import (
     Assessment,
@@ -36,8 +36,8 @@ from mmptf_markers.assessors.commands import fetch_participation, require_progra
 from mmptf_markers.assessors.rules import Participation, require_lead, require_participant
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Rubric
+from mmptf_markers.evidence.restricted import restricted_row
 from mmptf_markers.models import AssessmentRow, DraftRow, RestrictedRow
-from mmptf_markers.restricted import restricted_row
 from mmptf_markers.rubrics.queries import fetch_grades, fetch_rubric, fetch_rubric_codes, fetch_superseding
 from mmptf_markers.rubrics.rules import published_code, score_or_raise
 

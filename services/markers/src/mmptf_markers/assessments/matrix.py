@@ -26,7 +26,6 @@ from mmptf_markers.assessments.rules import counting_review
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentStatus,
-    Evidence,
     GradeBasis,
     PlannedAction,
     ReviewedAnswer,
@@ -43,6 +42,7 @@ from mmptf_markers.engine.rubric import (
     level_position,
     level_text,
 )
+from mmptf_markers.evidence.schemas import Evidence
 from mmptf_markers.rubrics.queries import RubricLanguage, rubric_in
 from mmptf_markers.rubrics.rules import published_code
 

@@ -32,39 +32,14 @@ from mmptf_markers.assessments.rules import (
     counting_checks,
     counting_review,
 )
-from mmptf_markers.assessors.queries import PROGRAMMES_EVER, PROGRAMMES_OF
+from mmptf_markers.assessors.queries import PROGRAMMES_OF
 from mmptf_markers.engine.results import Answer, RubricUsed
 from mmptf_markers.engine.rubric import STAGES, AssessmentStage, Rubric, level_position
 from mmptf_markers.engine.scoring import score
+from mmptf_markers.filters import OF_MARKER, OF_ORGANIZATION, OF_PROGRAMME, PATH
 from mmptf_markers.models import ASSESSED_ON, ASSESSMENT_ROLLUP
 from mmptf_markers.rubrics.queries import RubricLanguage, parse_rubric, rubric_in
 from mmptf_markers.rubrics.rules import published_code
-
-PATH = "/markers/v1"
-
-
-def ever(column: str) -> str:
-    """SQL of the codes in a column of present and past programmes; a query with `as_of` may use codes of that time."""
-    return f"{codes_named_in('programme', column)} UNION {codes_named_in('programme_past', column)}"
-
-
-def organizations_in(table: str) -> str:
-    """SQL of the codes of the organizations of programmes, as `codes_in` writes it."""
-    # OFFSET 0: one text after the other is looked up. For an array of many texts the planner reads the whole table.
-    return (
-        "SELECT DISTINCT named FROM unnest({}) AS asked(code)"
-        f" CROSS JOIN LATERAL (SELECT organizations FROM {table}"
-        " WHERE lower_codes(organizations) @> ARRAY[asked.code] OFFSET 0) AS found"
-        " CROSS JOIN LATERAL unnest(organizations) AS named WHERE lower(named) = asked.code"
-    )
-
-
-ORGANIZATIONS_EVER = f"{organizations_in('programme')} UNION {organizations_in('programme_past')}"
-OF_PROGRAMME = Filter(
-    "programme = ANY({}::text[])",
-    PROGRAMMES_EVER,
-    "/catalog/v1/programmes",
-)
 
 
 class DraftQuery(ListQuery):
@@ -188,19 +163,8 @@ ASSESSMENTS = Listing(
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "programme": OF_PROGRAMME,
-        "organization": Filter(
-            "organization = ANY({}::text[])",
-            f"{ORGANIZATIONS_EVER} UNION {codes_named_in('assessment', 'organization')}",
-            "/catalog/v1/organizations",
-            only="organizations that take part in a programme or have assessed one",
-            columns=("organization",),
-        ),
-        "marker": Filter(
-            "marker = ANY({}::text[])",
-            codes_named_in("rubric", "record->>'marker'"),
-            f"{PATH}/rubrics",
-            columns=("marker",),
-        ),
+        "organization": OF_ORGANIZATION,
+        "marker": OF_MARKER,
         "stage": Filter("stage = ANY({}::text[])", columns=("stage",)),
         "status": Filter("status = ANY({}::text[])", columns=("status",)),
         "grade": Filter(

@@ -29,7 +29,7 @@ from mmptf_markers.assessments.queries import (
 )
 from mmptf_markers.assessments.rules import written_in
 from mmptf_markers.engine.results import Score
-from mmptf_markers.restricted import answer_restricted
+from mmptf_markers.evidence.restricted import answer_restricted
 
 router = openapi.Router()
 TAG = openapi.Tag(

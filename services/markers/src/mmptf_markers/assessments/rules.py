@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_markers.actions.schemas import OpenAction
 from mmptf_markers.assessments.schemas import (
     Assessment,
     AssessmentContent,
@@ -19,23 +20,20 @@ from mmptf_markers.assessments.schemas import (
     DeclarationSent,
     DeclarationSource,
     DerivedGrade,
-    Evidence,
-    EvidenceSent,
     GradeDifference,
-    OpenAction,
     Position,
     PositionSent,
     RestrictedContent,
     Review,
     ReviewedAnswer,
     ReviewedAnswerSent,
-    Risk,
 )
 from mmptf_markers.engine.completeness import CatalogueFacts, StatedAnswer, find_lacking
 from mmptf_markers.engine.results import Answer, Score
 from mmptf_markers.engine.rubric import YEARLY, AssessmentStage, ManualRule, Rubric, checks_at, criteria_at
+from mmptf_markers.evidence.rules import by_visibility, unnamed_evidence
+from mmptf_markers.evidence.schemas import Evidence, Risk
 from mmptf_markers.rubrics.rules import published_code
-from mmptf_markers.visibility import by_visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +224,6 @@ def evidence_errors(sent: AssessmentContent) -> list[ErrorDetail]:
         for criterion, answer in answers.items()
         for error in unnamed_evidence(answer.evidence if answer else (), f"/answers/{criterion}/evidence")
     ]
-
-
-def unnamed_evidence(evidence: Sequence[EvidenceSent], pointer: str) -> Iterator[ErrorDetail]:
-    """An error for each piece of evidence that names neither a document nor an address."""
-    for n, piece in enumerate(evidence):
-        if not (piece.document or piece.url):
-            where = f"{pointer}/{n}/document"
-            detail = f"{where}: name the document, or state its address as `url`"
-            yield error_detail(ProblemCode.MISSING_MEMBER, detail, pointer=where)
 
 
 def declared_grade_errors(rubric: Rubric, declared: str | None) -> list[ErrorDetail]:

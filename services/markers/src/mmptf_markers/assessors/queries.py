@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, Values, order_by
-from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_markers.assessors.schemas import AssessorSettlement, AssessorSettlementPage
+from mmptf_markers.filters import PROGRAMMES_EVER
 
-PROGRAMMES_EVER = f"{codes_in('programme')} UNION {codes_in('programme_past')}"
 # SQL of the codes of the programmes in which an organization takes part: by the catalogue, or by a settlement where
 # the catalogue names none. `{0}` stands for its bound code. Drafts name programmes in the order of the database.
 PROGRAMMES_OF = """

@@ -10,13 +10,14 @@ from pydantic import ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.http.parameters import FORMAT, Tabular, canonical
+from mmptf_common.http.parameters import Tabular
 from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, condition, given
 from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.periods import Interval, ends
 from mmptf_markers.current_grades import DECIDED, LATEST_FIRST
 from mmptf_markers.indicator import schemas
+from mmptf_markers.indicator.money import sums_of
 from mmptf_markers.indicator.queries import Counting, fetch_coverage, fetch_whole, indicator_of, not_held_of
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, OF_TARGET, CurrentGradeFilter
 from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
@@ -51,14 +52,9 @@ async def answer_over_time(request: Request, query: OverTimeQuery) -> Response:
             periods = await _periods_entered(data, target, query.interval, today)
         return schemas.IndicatorOverTime(target=target, dated=query.dated, periods=periods, revision=revision)
 
-    # The day is part of the cache key: a new day may begin a new period, although nothing was written.
-    return await answer_computed(
-        request,
-        query,
-        build,
-        question=f"{canonical(query, without=FORMAT)}\n{today}",
-        table=table_of(schemas.IndicatorPeriod, "periods"),
-    )
+    # A new day may begin a new period, although nothing was written.
+    table = table_of(schemas.IndicatorPeriod, "periods")
+    return await answer_computed(request, query, build, beside=str(today), table=table)
 
 
 async def _periods_entered(
@@ -122,6 +118,8 @@ async def fetch_periods(
         rows[row["period"]].append(row)
     counting = Counting(target, not_held_of(await fetch_coverage(data, target)))
     return [
-        schemas.IndicatorPeriod(period_end=end, at=None, indicator=indicator_of(rows[end], rubrics, counting, None))
+        schemas.IndicatorPeriod(
+            period_end=end, at=None, indicator=indicator_of(rows[end], rubrics, counting, None, sums_of(rows[end]))
+        )
         for end in periods
     ]

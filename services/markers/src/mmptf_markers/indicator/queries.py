@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ from mmptf_common.lists.listing import Arguments, condition, with_known_codes
 from mmptf_common.lists.tables import table_of
 from mmptf_common.routers.cards import Card, CardData
 from mmptf_common.storage.engines import ReadKind
-from mmptf_common.wire.codes import NOT_STATED
+from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
-from mmptf_common.wire.money import money
+from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
@@ -35,6 +36,17 @@ from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW
 from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
+from mmptf_markers.indicator.money import (
+    LEVELS,
+    OVERLAPPING,
+    Graded,
+    GroupedMoney,
+    Parts,
+    Stage,
+    Sums,
+    grouped,
+    sums_of,
+)
 from mmptf_markers.indicator.standings import (
     CURRENT_GRADE_JSON,
     CURRENT_GRADE_ROWS,
@@ -107,13 +119,12 @@ DIVISIONS: Mapping[str | None, tuple[str, str]] = {
     "rubric": ("current_grade.rubric", ""),
 }
 
-OVERLAPPING = frozenset({"country", "region", "subregion", "intermediate_region", "organization"})
 # The filter that finds the programmes of a group, where it has another name; it knows regions of every level.
 _FILTERS = {"subregion": "region", "intermediate_region": "region"}
 # SQL of the names of the groups: `{}` stands for the array of their codes.
 _NAME_OF_PLACE = "SELECT code, record->>'name' AS name FROM place WHERE code = ANY({})"
 _NAMES = {
-    **dict.fromkeys(("country", "region", "subregion", "intermediate_region"), _NAME_OF_PLACE),
+    **dict.fromkeys(("country", *LEVELS), _NAME_OF_PLACE),
     "thematic_area": """
         SELECT asked.code, (SELECT record#>>'{{thematic_area,name}}' FROM programme
                              WHERE thematic_area = asked.code LIMIT 1) AS name
@@ -125,6 +136,10 @@ _NAMES = {
 }
 # The filters by what is known of grades. Whoever chose the programmes by them could make any share of any target.
 _OF_GRADES: Mapping[str, Any] = {"grade": [], "rubric": [], "assessed_stage": [], "assessed": None, "due_for": None}
+
+
+# The members of a programme by which its money is divided.
+_STATED_PARTS = ("places", "budget_by_organization", "partly_stated")
 
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
@@ -197,7 +212,10 @@ class Counting:
 async def fetch_indicators(
     data: Snapshot, target: schemas.IndicatorTarget, not_held: int, query: CurrentGradeFilter, by: str | None
 ) -> dict[str | None, schemas.Indicator]:
-    """The indicator of each group, in the order of their codes; programmes without one are the last group."""
+    """The indicator of each group, in the order of their codes; programmes without one are the last group.
+
+    What several groups have together is in a group of its own, `shared`.
+    """
     key, join = DIVISIONS[by]
     question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "format", "target")]
     arguments = Arguments()
@@ -214,17 +232,57 @@ async def fetch_indicators(
     for row in rows:
         groups[row["key"]].append(row)
     all_of = await _denominators(data, target, query, by)
-    question += [("marker", target.marker), ("stage", target.stage)]
     codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
+    money = await _fetch_money(data, target, query, by)
+    if money is not None:
+        codes |= {*money.sums}
+        if money.programmes:
+            groups[SHARED] = money.shared
+            codes.add(SHARED)
+            all_of = all_of if all_of is None else {**all_of, SHARED: money.programmes}
+    question += [("marker", target.marker), ("stage", target.stage)]
     return {
         code: indicator_of(
             groups[code],
             rubrics,
-            Counting(target, not_held, None if all_of is None else all_of[None if by in _OF_GRADES else code]),
+            Counting(target, not_held, None if all_of is None else all_of.get(None if by in _OF_GRADES else code, 0)),
             _drilldown(query, question, by, code),
+            sums_of(groups[code]) if money is None else money.sums[code],
         )
         for code in sorted(codes, key=lambda code: (code is None, code))
     }
+
+
+async def _fetch_money(
+    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
+) -> GroupedMoney | None:
+    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere."""
+    if not (by in OVERLAPPING or query.country or query.region or query.organization):
+        return None
+    filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
+    arguments = Arguments()
+    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
+    where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
+    rows = await data.fetch(
+        f"""
+        SELECT {"NULL" if by in OVERLAPPING else DIVISIONS[by][0]} AS key, grade, rubric, basis, budget_stage, currency,
+               amount, allocated, under_review, returned, ({condition(OF_TARGET, query, arguments)}) AS is_told,
+               organizations, {", ".join(f"programme_record->>'{name}' AS {name}" for name in _STATED_PARTS)}
+          FROM {CURRENT_GRADE_ROWS} WHERE {of_target} AND {where} AND (amount IS NOT NULL OR allocated IS NOT NULL)""",
+        *arguments,
+    )
+    level = f"record->>'{by}'" if by in LEVELS else "NULL"
+    places = await data.fetch(f"SELECT code, regions, {level} AS region FROM place")
+    parts = Parts(
+        query.country,
+        query.region,
+        query.organization,
+        by,
+        {place["code"]: place["regions"] for place in places},
+        {place["code"]: place["region"] for place in places},
+    )
+    # Other requests get their turn while the money of thousands of programmes is divided.
+    return await asyncio.to_thread(grouped, rows, parts)
 
 
 async def fetch_whole(
@@ -233,7 +291,7 @@ async def fetch_whole(
     """The indicator of all programmes that match the filters."""
     not_held = not_held_of(coverage)
     found = await fetch_indicators(data, target, not_held, query, None)
-    return found.get(None) or indicator_of([], {}, Counting(target, not_held), None)
+    return found.get(None) or indicator_of([], {}, Counting(target, not_held), None, {})
 
 
 async def _denominators(
@@ -271,7 +329,7 @@ def _drilldown(query: CurrentGradeFilter, question: Question, by: str | None, co
         return question
     name = _FILTERS.get(by, by)
     # What has no sub-region may have a region, and `not_stated` finds what has none of any level.
-    if (by in OVERLAPPING and getattr(query, name)) or (code is None and name != by):
+    if (by in OVERLAPPING and (getattr(query, name) or code == SHARED)) or (code is None and name != by):
         return None
     return _only(question, name, NOT_STATED if code is None else code)
 
@@ -282,7 +340,7 @@ def _only(question: Question, name: str, value: str) -> Question:
 
 
 def indicator_of(
-    rows: Sequence[Any], rubrics: Mapping[str, Any], counting: Counting, question: Question | None
+    rows: Sequence[Any], rubrics: Mapping[str, Any], counting: Counting, question: Question | None, money_of: Graded
 ) -> schemas.Indicator:
     """The indicator of rows of counts; rubrics: the status of each, and whether it is superseded."""
     target = counting.target
@@ -326,8 +384,8 @@ def indicator_of(
             for basis in sorted(bases, key=lambda basis: (basis[0], basis[1] or ""))
         ],
         grades=[
-            _grade_share(grade, [row for row in rows if row["grade"] == grade], question)
-            for grade in sorted(grades, key=lambda grade: (grade is None, grade))
+            _grade_share(grade, [row for row in rows if row["grade"] == grade], money_of.get(grade, Sums()), question)
+            for grade in sorted({*grades, *money_of}, key=lambda grade: (grade is None, grade))
         ],
         rubrics=[
             schemas.RubricShare(
@@ -352,28 +410,35 @@ def _fulfils(basis: _Basis) -> bool:
     return basis != _SUBMITTED and basis[1] != "illustrative"
 
 
-def _grade_share(grade: str | None, rows: Sequence[Any], question: Question | None) -> schemas.GradeShare:
+def _grade_share(grade: str | None, rows: Sequence[Any], sums: Sums, question: Question | None) -> schemas.GradeShare:
     drilldown = question and (
         _only(question, "assessed", "false") if grade is None else _only(question, "grade", grade)
     )
-    sums: dict[tuple[str, str], tuple[Decimal, int]] = defaultdict(lambda: (Decimal(0), 0))
-    for row in rows:
-        if row["with_budget"]:
-            amount, number = sums[row["budget_stage"], row["currency"]]
-            sums[row["budget_stage"], row["currency"]] = amount + row["amount"], number + row["with_budget"]
-    programmes, with_allocation = (sum(row[name] for row in rows) for name in ("programmes", "with_allocation"))
+    programmes, with_budget, with_allocation = (
+        sum(row[name] for row in rows) for name in ("programmes", "with_budget", "with_allocation")
+    )
     return schemas.GradeShare(
         grade=grade,
         programmes=programmes,
-        budgets=[
-            schemas.BudgetSum(stage=stage, sum=money(amount, currency), programmes=number)
-            for (stage, currency), (amount, number) in sorted(sums.items())
-        ],
-        without_budget=programmes - sum(row["with_budget"] for row in rows),
-        allocated=money(sum(row["allocated"] for row in rows), LEDGER_CURRENCY) if with_allocation else None,
+        budgets=_budget_sums(sums.budgets),
+        shared=_budget_sums(sums.shared),
+        without_budget=programmes - with_budget,
+        allocated=_in_ledger(sums.allocated),
+        allocated_shared=_in_ledger(sums.allocated_shared),
         without_allocation=programmes - with_allocation,
         link=drilldown and link(f"{CURRENT_GRADES.path}?{urlencode(sorted(drilldown))}"),
     )
+
+
+def _budget_sums(sums: Mapping[Stage, tuple[Decimal, int]]) -> list[schemas.BudgetSum]:
+    return [
+        schemas.BudgetSum(stage=stage, sum=money(amount, currency), programmes=number)
+        for (stage, currency), (amount, number) in sorted(sums.items())
+    ]
+
+
+def _in_ledger(amount: Decimal | None) -> Money | None:
+    return None if amount is None else money(amount, LEDGER_CURRENCY)
 
 
 # The writes of everything that a card shows: the programme; its allocations, of which a copy that is made anew may lack

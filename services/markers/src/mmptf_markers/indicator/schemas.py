@@ -244,6 +244,10 @@ class GradeShare(ResponseModel):
 
     `budgets` and `allocated` are stages of the same money: never add them. Contributions are made to the Fund and not
     to programmes, so none belongs to a grade.
+
+    Of a programme in several countries, regions or organizations a group has the part that sources state: by the shares
+    of the places, or by the budget lines of the organization; without that its money is in the group `shared`. With
+    filters by country, region or organization, `budgets` and `allocated` are the part of what they choose.
     """
 
     grade: Code | None
@@ -251,11 +255,22 @@ class GradeShare(ResponseModel):
     programmes: int
     """Number of the programmes with this grade."""
     budgets: list[BudgetSum]
-    """Sums of their budgets in the catalogue, one for each stage of money and currency."""
+    """Sums of their budgets in the catalogue, or of the parts of them that are asked for, one for each stage of money
+    and currency.
+    """
+    shared: list[BudgetSum]
+    """Budgets, as a whole, of those of which filters choose a part that no source states; they are in no other sum.
+    Empty without such filters.
+    """
     without_budget: int
     """Number of them whose budget the catalogue does not state, which the sums leave out."""
     allocated: Money | None
-    """What the ledger has allocated to them, net of reversals; null where it names none of them."""
+    """What the ledger has allocated to them, net of reversals, or the part of it that is asked for; null where there is
+    nothing.
+    """
+    allocated_shared: Money | None
+    """What it has allocated to those of which filters choose a part that no source states; null where there is nothing.
+    """
     without_allocation: int
     """Number of them that no allocation of the ledger names."""
     link: str | None
@@ -344,7 +359,10 @@ class IndicatorGroup(ResponseModel):
     """The indicator of one part of the programmes, such as those in one country."""
 
     code: str | None
-    """Code of the part, such as `ETH` for a country; null for the programmes that have none."""
+    """Code of the part, such as `ETH` for a country; null for the programmes that have none, and for the money of
+    places that have none. `shared` has the money that several parts have together, of which no source states how much
+    is whose: with it, and the one without a code, the money of all groups adds up to the whole.
+    """
     name: str | None
     """Name of the part, such as Ethiopia; null for the programmes that have none, and for what has no name."""
     indicator: Indicator
@@ -377,7 +395,9 @@ class IndicatorAnswer(ResponseModel):
     by: IndicatorDivision | None
     """What the programmes are divided by; null where there are no groups."""
     overlapping: bool
-    """Whether a programme can be in several groups, which then add up to more than the whole."""
+    """Whether a programme can be in several groups, whose numbers of programmes then add up to more than the whole; the
+    money of the groups never does.
+    """
     groups: list[IndicatorGroup]
     """The indicator of each group, in the order of their codes; empty without `by`."""
     revision: int

@@ -12,8 +12,9 @@ from mmptf_common.http.parameters import Flag, ListQuery, PointInTime, Values, o
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
-from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
+from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.assessments.schemas import Year
+from mmptf_markers.filters import OF_MARKER, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.indicator import schemas
 from mmptf_markers.models import CURRENT_GRADE_ROLLUP
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
@@ -150,7 +151,7 @@ CURRENT_GRADES = Listing(
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "programme": OF_PROGRAMME,
-        "marker": ASSESSMENTS.filters["marker"],
+        "marker": OF_MARKER,
         "stage": Filter(
             "stage = ANY({}::text[])",
             " UNION ".join(

@@ -15,7 +15,7 @@ from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any
-from mmptf_markers.assessments.queries import ASSESSMENTS, PATH
+from mmptf_markers.filters import OF_MARKER, PATH
 from mmptf_markers.indicator import schemas
 
 # The default target.
@@ -51,7 +51,7 @@ TARGETS = Listing(
     record=_TARGET_AS_SENT,
     query=TargetQuery,
     sorts={"code": ("code", "text")},
-    filters={"marker": ASSESSMENTS.filters["marker"]},
+    filters={"marker": OF_MARKER},
     columns={
         "code": "code",
         "marker": "marker",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from mmptf_common.feed.copies import with_ages
 from mmptf_common.feed.replication import ReplicatedCopy, copy_state
-from mmptf_common.http.parameters import FORMAT, TableQuery, canonical
+from mmptf_common.http.parameters import TableQuery
 from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.listing import Arguments, condition, with_known_codes
 from mmptf_common.lists.tables import csv_of
@@ -55,8 +55,8 @@ async def answer_report(request: Request, query: ReportQuery) -> Response:
         return await _report(data, query, today, outdated, revision)
 
     # Both change although nothing is written.
-    question = f"{canonical(query, without=FORMAT)}\n{today}\n{outdated}"
-    return await with_ages(request, await answer_computed(request, query, build, question=question, table=_table), AGES)
+    answer = await answer_computed(request, query, build, beside=f"{today}\n{outdated}", table=_table)
+    return await with_ages(request, answer, AGES)
 
 
 def _table(report: schemas.PortfolioReport) -> bytes:

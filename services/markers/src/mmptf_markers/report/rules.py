@@ -447,7 +447,7 @@ def lines_of(report: schemas.PortfolioReport) -> Iterator[dict[str, Any]]:
     A figure is named as the members that lead to it, joined by `_`.
     """
     record = report.model_dump(mode="json")
-    for budget in (each for grade in record["money"] for each in grade["budgets"]):
+    for budget in (each for grade in record["money"] for each in (*grade["budgets"], *grade["shared"])):
         # What stands beside a sum is of the same currency.
         budget |= {"currency": budget["sum"]["currency"], "sum": budget["sum"]["amount"]}
     for section in SECTIONS:

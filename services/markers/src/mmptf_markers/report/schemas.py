@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.shares import Share
-from mmptf_markers.assessments.schemas import ActionKind
+from mmptf_markers.actions.schemas import ActionKind
 from mmptf_markers.engine.results import Answer
 from mmptf_markers.engine.rubric import AssessmentStage, RubricStatus
 from mmptf_markers.indicator.schemas import (

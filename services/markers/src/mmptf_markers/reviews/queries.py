@@ -19,7 +19,8 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.storage.pseudonyms import OF_SUBJECT
 from mmptf_common.wire.base import Day
 from mmptf_markers.access import MANAGEMENT_UNIT
-from mmptf_markers.assessments.queries import ASSESSMENTS, OF_PROGRAMME, PATH
+from mmptf_markers.assessments.queries import ASSESSMENTS
+from mmptf_markers.filters import OF_PROGRAMME, PATH
 from mmptf_markers.reviews import rules, schemas
 from mmptf_markers.rubrics.queries import parse_rubric
 

@@ -11,8 +11,9 @@ from typing_extensions import TypeAliasType
 from mmptf_common.wire.base import Code, Day, RequestModel, ResponseModel, Text
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.shares import Share
-from mmptf_markers.assessments.schemas import LongText, Review
+from mmptf_markers.assessments.schemas import Review
 from mmptf_markers.engine.results import Answer
+from mmptf_markers.evidence.schemas import LongText
 
 ReviewRound = TypeAliasType(
     "ReviewRound",

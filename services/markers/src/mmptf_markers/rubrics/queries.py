@@ -28,6 +28,7 @@ from mmptf_common.writes.commands import WriteQuery
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
 from mmptf_markers.engine.translation import Translation, translated
+from mmptf_markers.filters import PATH
 from mmptf_markers.rubrics.rules import score_or_raise
 from mmptf_markers.rubrics.schemas import (
     PublishedRubric,
@@ -36,8 +37,6 @@ from mmptf_markers.rubrics.schemas import (
     PublishedTranslationPage,
     ScoreRequest,
 )
-
-PATH = "/markers/v1"
 
 
 class RubricQuery(ListQuery):

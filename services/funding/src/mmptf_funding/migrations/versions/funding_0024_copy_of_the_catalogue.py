@@ -6,7 +6,7 @@ A programme that the catalogue no longer has may be named by entries, so that th
 from alembic import op
 
 revision = "funding_0024"
-down_revision = "funding_0021"
+down_revision = "funding_0023"
 
 TABLES = ("organization", "thematic_area", "renaming")
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "funding_0026"
-down_revision = "funding_0024"
+down_revision = "funding_0025"
 
 STATEMENTS = (
     """

@@ -42,6 +42,7 @@ def upgrade() -> None:  # noqa: D103
     op.execute(
         "CREATE INDEX review_filters ON review (state, round, programme, assessment, due) INCLUDE (code, revised)"
     )
+    op.create_index("review_round_updated", "review", ["round", "updated", "code"])
     op.execute("CREATE INDEX review_lower_code ON review (lower(code))")
     op.execute("CREATE INDEX review_past_replaced ON review_past (replaced)")
     op.create_table(

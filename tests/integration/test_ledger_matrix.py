@@ -1,0 +1,180 @@
+"""The complete matrix of the ledger's rules over HTTP: kind of entry, status of its programme, and who sends it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, get_args
+
+import pytest
+
+from mmptf_common.wire.codes import ProgrammeStatus
+from mmptf_funding.ledger import rules
+from mmptf_funding.ledger.lifecycle import BY_STATUS
+from tests.conftest import RunningApp, running_app
+from tests.integration.changes import amend, write
+from tests.integration.ledger_client import (
+    ADMIN,
+    AGENT,
+    ILO,
+    IOM,
+    LEDGER,
+    UNIT,
+    Json,
+    LedgerClient,
+    Who,
+    body,
+    copied,
+    running_ledger,
+)
+from tests.serving import served
+
+STATUSES = get_args(ProgrammeStatus.__value__)
+CODES = ("MKD-01", "SRB-01", "MDA-01", "TJK-01", "TTO-01", "GMB-01", "ETH-01", "ECU-01", "ZAF-01", "TUR-01", "TUR-02")
+OF_STATUS = dict(zip(STATUSES, CODES, strict=True))
+# From then on the programmes have the statuses that they are named for.
+THEN = "2025-01-01"
+ROLES: dict[str, tuple[Who, Callable[[rules.KindRule], bool]]] = {
+    "agent": (AGENT, lambda kind: kind.by_agent),
+    "management unit": (UNIT, lambda kind: kind.by_fund),
+    "the organization itself": (IOM, lambda kind: kind.by_organization),
+    "another organization": (ILO, lambda kind: False),
+    "administrator": (ADMIN, lambda kind: True),
+}
+
+
+def stated(status: str, **members: Any) -> Json:
+    history = [
+        {"status": name, "date": day, "date_precision": "day"}
+        for name, day in (("approved", "2024-01-01"), (status, THEN))
+    ]
+    return {
+        "status": status, "status_history": history, "organizations": [{"code": "IOM", "name": "IOM"}],
+        "budget": {"amount": "1000.00", "currency": "USD", "stage": "allocation"},
+        "budget_lines": [{"organization": "IOM", "year": 2025, "category": "travel", "amount": "500.00"}], **members,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+async def catalogue(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
+    """A catalogue with a programme of every status, each of which was approved for a year before."""
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        await write(running, *(amend(code, "programme", **stated(status)) for status, code in OF_STATUS.items()))
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def lived(new_database: Callable[[str], str], catalogue: RunningApp) -> AsyncIterator[LedgerClient]:
+    """A ledger in which every one of them received money in that year."""
+    async with served(catalogue.app) as url, running_ledger(new_database("funding"), url) as ledger:
+        before: list[Json] = [body("deposit", "100000.00", "2024-01-01", contributor="DEU")]
+        for code in CODES:
+            before.append(body("allocation", "600.00", "2024-02-01", programme=code, reference="SC-1"))
+            before.append(body("transfer", "300.00", "2024-03-01", programme=code, organization="IOM"))
+        answer = await ledger.batch(*before)
+        assert answer.status_code == 200, answer.text
+        yield ledger
+
+
+def sent(kind: str, status: str) -> Json:
+    members: Json = {"programme": OF_STATUS[status]}
+    needs = rules.KINDS[kind].needs
+    members |= {"organization": "IOM"} if "organization" in needs else {"reference": "SC-2"}
+    members |= {"category": "travel"} if "category" in needs else {}
+    return body(kind, "1.00", "2025-06-01", **members)
+
+
+MATRIX = [(kind, status) for kind in BY_STATUS for status in STATUSES]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_every_kind_for_every_status_by_every_role(lived: LedgerClient, role: str) -> None:
+    who, may = ROLES[role]
+    rows = [sent(kind, status) for kind, status in MATRIX]
+    report = (await lived.batch(*rows, who=who, partial="true", dry_run="true")).json()
+    for (kind, status), row in zip(MATRIX, report["outcomes"], strict=True):
+        rule = BY_STATUS[kind][status]
+        codes = [error["code"] for error in row["errors"]]
+        if not may(rules.KINDS[kind]):
+            assert (row["status"], codes) == (403, ["forbidden"]), (kind, status)
+        elif rule.outcome == "refused":
+            assert (row["status"], codes) == (422, ["status_does_not_allow"]), (kind, status)
+            assert row["errors"][0]["detail"].endswith(f"was {status}: {rule.why}")
+            assert row["errors"][0]["pointer"].endswith("/programme")
+        else:
+            assert (row["status"], codes) == (200, []), (kind, status, row)
+
+
+async def test_what_is_flagged_is_explained_and_found(lived: LedgerClient) -> None:
+    taken = [(kind, status) for kind, status in MATRIX if BY_STATUS[kind][status].outcome != "refused"]
+    report = (await lived.batch(*(sent(kind, status) for kind, status in taken))).json()
+    by_code = {row["code"]: row for row in await lived.rows()}
+    flagged = set()
+    for (kind, status), row in zip(taken, report["outcomes"], strict=True):
+        rule, item = BY_STATUS[kind][status], by_code[row["code"]]
+        if rule.outcome == "flagged":
+            flagged.add(item["code"])
+            explained = f"{OF_STATUS[status]} was {status} on 2025-06-01: {rule.why}."
+            assert item["flag_details"] == [{"flag": "unusual_for_status", "detail": explained, "excess": None}]
+        assert item["flags"] == [detail["flag"] for detail in item["flag_details"]]
+        assert bool(item["flags"]) == (rule.outcome == "flagged"), (kind, status, item["flags"])
+    assert {row["code"] for row in await lived.rows(flag="unusual_for_status")} == flagged
+
+
+async def test_what_was_spent_before_is_entered_after_the_end(lived: LedgerClient) -> None:
+    """The status is that on the day of the entry, and a mistake is reversed whatever the status is now."""
+    closed = OF_STATUS["financially_closed"]
+    spent = {"programme": closed, "organization": "IOM", "category": "travel"}
+    entered = await lived.enter("expenditure", "5.00", "2024-12-31", **spent)
+    assert entered["flags"] == ["unusual_for_status"]
+    assert "was approved on 2024-12-31" in entered["flag_details"][0]["detail"]
+    assert (await lived.reverse(entered["code"], "2025-07-01")).status_code == 201
+
+
+async def test_amounts_beyond_the_budget_are_flagged_with_what_exceeds_it(
+    lived: LedgerClient, catalogue: RunningApp
+) -> None:
+    programme = OF_STATUS["implementation"]
+    own = {"programme": programme, "organization": "IOM"}
+
+    async def excess(kind: str, amount: str, **members: Any) -> dict[str, str | None]:
+        entered = await lived.enter(kind, amount, "2025-08-01", **members)
+        return {each["flag"]: each["excess"] and each["excess"]["amount"] for each in entered["flag_details"]}
+
+    # 600.00 and 1.00 are allocated, and the budget is 1000.00.
+    assert await excess("allocation", "399.00", programme=programme) == {}
+    assert await excess("allocation", "0.01", programme=programme) == {"allocation_exceeds_budget": "0.01"}
+    # 500.00 are planned for travel; a fifth more is within the tolerance.
+    assert await excess("transfer", "600.00", **own) == {}
+    assert await excess("expenditure", "598.00", category="travel", **own) == {}
+    over = await excess("expenditure", "10.00", category="travel", **own)
+    assert over == {"expenditure_exceeds_budget_line": "9.00"}
+    assert await excess("expenditure", "42.63", category="indirect_costs", **own) == {
+        "expenditure_exceeds_budget_line": "42.63"
+    }
+    assert await excess("expenditure", "0.01", category="indirect_costs", **own) == {
+        "expenditure_exceeds_budget_line": "42.64", "indirect_costs_exceed_limit": "0.01",
+    }  # fmt: skip
+    assert await excess("refund", "500.00", **own) == {"refund_exceeds_unspent": "251.64"}
+    # The same reference of the bank, in any case; the entry that was reversed does not count.
+    first = await lived.enter("transfer", "1.00", "2025-08-02", bank_reference="Ref 1", **own)
+    entered = await lived.enter("transfer", "1.00", "2025-08-02", bank_reference="REF 1", **own)
+    (detail,) = entered["flag_details"]
+    assert detail == {
+        "flag": "repeated_bank_reference", "excess": None,
+        "detail": f"{first['code']} has the same reference of the bank, REF 1.",
+    }  # fmt: skip
+    twice = [body("interest", "1.00", "2025-08-02", bank_reference="Ref 1") for _ in range(2)]
+    codes = [row["code"] for row in (await lived.batch(*twice)).json()["outcomes"]]
+    assert [(await lived.get(f"{LEDGER}/{code}"))["flags"] for code in codes] == [[], ["repeated_bank_reference"]]
+    for code in (first["code"], entered["code"]):
+        assert (await lived.reverse(code, "2025-08-03")).status_code == 201
+    assert await excess("transfer", "1.00", bank_reference="ref 1", **own) == {}
+
+    # Who has received money accounts for it, also after it has left the programme.
+    await write(catalogue, amend(programme, "programme", organizations=[{"code": "ILO", "name": "ILO"}]))
+    await copied(lived.running, catalogue)
+    left = await excess("expenditure", "0.01", category="travel", **own)
+    assert "no_longer_taking_part" in left
+    assert "no_longer_taking_part" in await excess("refund", "0.01", **own)
+    refused = await lived.post(ADMIN, body("transfer", "1.00", "2025-08-01", **own))
+    assert [error["code"] for error in refused.json()["errors"]] == ["not_taking_part"]
