@@ -18,7 +18,7 @@ import asyncpg
 
 from bench import processes
 from mmptf_funding.editions.queries import REQUIREMENTS
-from mmptf_funding.imports.template import columns
+from mmptf_funding.imports.template import TEMPLATE
 from mmptf_local.postgres import Postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
 
@@ -79,7 +79,7 @@ async def _connected(postgres: Postgres, database: str) -> AsyncIterator[Any]:
 
 def copy_plain(postgres: Postgres, database: str, file: Path) -> Taken:
     """COPY requirements.csv into a new table of one text column for each of its own, no index, no constraint."""
-    names = ", ".join(f"{name} text" for name in columns("requirements"))
+    names = ", ".join(f"{name} text" for name in TEMPLATE.columns("requirements"))
     return asyncio.run(_copy_in(postgres, database, f"CREATE TABLE copied ({names})", file, file.stat().st_size, **CSV))
 
 

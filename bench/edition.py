@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from mmptf_funding.imports.template import TableName, columns
+from mmptf_funding.imports.template import TEMPLATE, TableName
 
 CODE = "MADEUP"
 DOCUMENT = "made-up-edition-of-nobody"
@@ -56,7 +56,7 @@ def write_edition(folder: Path, rows: int) -> list[Path]:
     for table, found in tables.items():
         files.append(folder / f"{table}.csv")
         with files[-1].open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns(table), restval=None, lineterminator="\n")
+            writer = csv.DictWriter(file, TEMPLATE.columns(table), restval=None, lineterminator="\n")
             writer.writeheader()
             writer.writerows(found)
     return files

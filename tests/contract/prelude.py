@@ -25,10 +25,10 @@ from mmptf_catalog.programmes.schemas import ProgrammeDraftSent
 from mmptf_common.http.identity import Identity
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
+from mmptf_common.writes.bodies import CSV, XLSX
 from mmptf_common.writes.commands import Created
 from mmptf_funding.bank import schemas as bank
 from mmptf_funding.imports import template
-from mmptf_funding.imports.bodies import CSV, XLSX
 from mmptf_funding.ledger import schemas as ledger
 from mmptf_funding.periods import schemas as periods
 from mmptf_local.suite import Suite
@@ -159,10 +159,10 @@ def reconcile(client: httpx.Client, funding: str) -> None:
 
 def workbook() -> bytes:
     """The template of an import, filled with the tables of the example's edition."""
-    book = load_workbook(io.BytesIO(template.workbook()))
+    book = load_workbook(io.BytesIO(template.TEMPLATE.workbook()))
     for table, rows in EDITION.items():
         for row in rows:
-            book[table].append([row.get(column) for column in template.columns(table)])
+            book[table].append([row.get(column) for column in template.TEMPLATE.columns(table)])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()

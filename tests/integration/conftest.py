@@ -10,7 +10,7 @@ import pytest
 
 from mmptf_common.feed import changes, replication
 from mmptf_common.storage.engines import open_database
-from mmptf_funding.imports.bodies import XLSX
+from mmptf_common.writes.bodies import XLSX
 from tests.conftest import RunningApp, running_app
 from tests.integration.database_proxy import proxy_to
 from tests.integration.editions import MADE_UP, Versions, send, state_of, versions_of, workbook_of

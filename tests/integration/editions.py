@@ -23,13 +23,13 @@ import openpyxl
 import pytest
 
 from mmptf_common import cli
+from mmptf_common.writes.bodies import CSV
+from mmptf_common.writes.table_files import Tables, csv_table, open_workbook
 from mmptf_funding.__main__ import IMPORT
 from mmptf_funding.app import SERVICE
 from mmptf_funding.imports import template
-from mmptf_funding.imports.bodies import CSV
-from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.routes import PATH as IMPORTS
-from mmptf_funding.imports.template import TABLES, TableName
+from mmptf_funding.imports.template import TABLES, TEMPLATE, TableName
 from tests.conftest import RunningApp
 from tests.tokens import writing
 
@@ -146,7 +146,7 @@ def packaged() -> Edition:
 
 def csv_of(table: TableName, rows: Rows) -> bytes:
     file = io.StringIO()
-    writer = csv.DictWriter(file, template.columns(table), restval="", lineterminator="\n")
+    writer = csv.DictWriter(file, template.TEMPLATE.columns(table), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode()
@@ -157,9 +157,9 @@ def workbook_of(edition: Mapping[TableName, Rows]) -> bytes:
     book = openpyxl.Workbook(write_only=True)
     for table, rows in edition.items():
         sheet = book.create_sheet(table)
-        sheet.append(template.columns(table))
+        sheet.append(template.TEMPLATE.columns(table))
         for row in rows:
-            sheet.append([_typed(name, row.get(name, "")) for name in template.columns(table)])
+            sheet.append([_typed(name, row.get(name, "")) for name in template.TEMPLATE.columns(table)])
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
@@ -335,7 +335,7 @@ async def read_here(file: BinaryIO, *, workbook: bool, **_: object) -> AsyncIter
     """The tables of a file, read in this process."""
     file.seek(0)
     if workbook:
-        with open_workbook(file) as tables:
+        with open_workbook(TEMPLATE, file) as tables:
             yield tables
     else:
-        yield {"requirements": csv_table("requirements", file)}
+        yield {"requirements": csv_table(TEMPLATE, "requirements", file)}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from mmptf_common.writes.bodies import XLSX
 from mmptf_funding.imports import routes, template
-from mmptf_funding.imports.bodies import XLSX
 from tests.conftest import RunningApp
 from tests.integration.editions import (
     MADE_UP,
@@ -84,7 +84,7 @@ async def test_a_wrong_row_is_refused(
     ("body", "code", "pointer"),
     [
         (b"", "missing_column", "/requirements/1/code"),
-        (template.header("requirements").encode(), "nothing_to_import", None),
+        (template.TEMPLATE.header("requirements").encode(), "nothing_to_import", None),
         (REQUIREMENTS.replace(b"status", b"statu", 1), "unknown_column", "/requirements/1/statu"),
         (REQUIREMENTS.replace(b",area,", b",area_code,", 1), "repeated_column", "/requirements/1/area_code"),
         (REQUIREMENTS.replace(b",12,", b",12", 1), "wrong_number_of_cells", "/requirements/3/target_populations_line"),

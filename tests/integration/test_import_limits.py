@@ -21,13 +21,14 @@ import pytest
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing as transaction
-from mmptf_funding.imports import bodies, reading, routes
-from mmptf_funding.imports.bodies import CSV, XLSX
+from mmptf_common.wire.tables import RawRow
+from mmptf_common.writes import bodies, reading
+from mmptf_common.writes.bodies import CSV, XLSX
+from mmptf_common.writes.table_files import MAX_ATTRIBUTES, MAX_STYLES, Tables
+from mmptf_funding.imports import routes
 from mmptf_funding.imports.commands import check_edition, write_edition
-from mmptf_funding.imports.files import MAX_ATTRIBUTES, MAX_STYLES, Tables
 from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS
 from mmptf_funding.imports.routes import PATH as IMPORTS
-from mmptf_funding.imports.template import RawRow
 from tests.conftest import RunningApp, pool_of
 from tests.integration.editions import (
     MADE_UP,

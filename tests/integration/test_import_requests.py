@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.writes.bodies import CSV, MAX_BODY, XLSX
 from mmptf_funding.app import create_app
 from mmptf_funding.imports import routes, template
-from mmptf_funding.imports.bodies import CSV, MAX_BODY, XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES
 from tests.conftest import RunningApp
@@ -204,7 +204,7 @@ async def test_a_cell_that_is_no_amount_is_refused(
     # Without a process, which takes longer and reads the same.
     monkeypatch.setattr(routes, "tables_of", read_here)
     book = openpyxl.load_workbook(io.BytesIO(workbook_of(MADE_UP)))
-    column = template.columns("requirements").index("amount_usd") + 1
+    column = template.TEMPLATE.columns("requirements").index("amount_usd") + 1
     book["requirements"].cell(2, column).value = number  # type: ignore[assignment]
     file = io.BytesIO()
     book.save(file)

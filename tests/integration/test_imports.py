@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations
+from mmptf_common.writes.bodies import XLSX
 from mmptf_funding.__main__ import IMPORT
 from mmptf_funding.app import SERVICE
-from mmptf_funding.imports.bodies import XLSX
 from mmptf_funding.imports.template import TABLES, TableName
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, running_app

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from mmptf_common.storage import migrations
-from mmptf_funding.imports.bodies import XLSX
+from mmptf_common.writes.bodies import XLSX
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_local.postgres import Postgres
 from tests.conftest import admin_url, asyncio_run, running_app

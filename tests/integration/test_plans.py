@@ -51,6 +51,7 @@ LINEAR = 200
 LOOP_SECONDS = 0.1
 # Answers that read more than a page, and why.
 DERIVED = {
+    "/catalog/v1/pipeline": "a count of all programmes",
     "/funding/v1/statement": "a statement is a sum of all entries",
     "/funding/v1/period-statements": "a sum of all entries by month and party",
     "/funding/v1/periods/{code}/figures": "a sum of all entries by day",
@@ -82,7 +83,8 @@ _MOMENT = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 FEW = {
     "/catalog/v1/programmes": {
         "code": "many-77,NO-SUCH-77", "organization": "ORG-7", "q": "w77", "budget_stage": "programme_budget",
-        "budget_min": f"{995 + ROWS // 5}", "budget_max": "1010", "updated_since": _MOMENT,
+        "budget_min": f"{995 + ROWS // 5}", "budget_max": "1010", "updated_since": _MOMENT, "status": "cancelled",
+        "status_on": "2030-01-01",
     },
     "/catalog/v1/organizations": {"code": "org-7"},
     "/catalog/v1/drafts": {"q": "w77"},
@@ -120,6 +122,7 @@ FEW = {
 # Patterns of the answers for which a table with many rows is read row by row, and why; the decision record has them.
 SCANS = {
     r"/catalog/v1/programmes/(facets|totals)\?": "an index holds no lists of codes of any length beside one another",
+    r"/catalog/v1/programmes\?.*status_on=": "the status of any day is in no index",
     r"/catalog/v1/programmes\?.*objective=not_stated": "no index of single codes finds rows without any",
     r"/catalog/v1/(programmes|organizations)\?.*as_of=": "`total` counts the rows that are old enough",
     r"/markers/v1/drafts\?.*as_of=": "the programmes of an organization are joined to the rows of two tables",

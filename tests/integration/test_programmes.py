@@ -11,10 +11,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, ProgrammeStatusSent
+from mmptf_catalog.programmes.domain import STAGE_OF_STATUS
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
 from mmptf_catalog.programmes.schemas import ProgrammeContentSent
+from mmptf_catalog.statuses import ProgrammeStatusSent
 from mmptf_common import cli
 from mmptf_common.process.settings import ServiceSettings
 from tests.conftest import RunningApp, running_app, service_of

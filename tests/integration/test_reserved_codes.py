@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from mmptf_common.wire.codes import RESERVED_CODES
-from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.template import RawRow
+from mmptf_common.wire.tables import RawRow, read_row
+from mmptf_funding.imports import template
 from mmptf_markers.engine.loading import InvalidRubric, load_rubric
 from tests.conftest import RunningApp
 from tests.suite import SERVICES
@@ -83,7 +83,7 @@ def test_no_import_takes_a_reserved_word(word: str) -> None:
     assert set(TABLES) == {row for row in template.ROWS.values() if row.model_fields["code"].is_required()}
     for row, columns in TABLES.items():
         for column in columns:
-            _, errors = rules.read(row, RawRow(2, {column: word}))
+            _, errors = read_row(row, RawRow(2, {column: word}))
             assert ("reserved", f"/{row.table}/2/{column}") in [(error.code, error.pointer) for error in errors]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mmptf_funding.imports.bodies import XLSX
+from mmptf_common.writes.bodies import XLSX
 from tests.conftest import RunningApp
 from tests.integration.assessments import CODES, RISK
 from tests.integration.editions import MADE_UP, Edition, requirement, send, term, workbook_of

@@ -26,7 +26,7 @@ from mmptf_common import cli
 from mmptf_common.storage import migrations
 from mmptf_common.wire.codes import RESERVED_CODES
 from mmptf_common.wire.places import places
-from mmptf_funding.imports.bodies import XLSX
+from mmptf_common.writes.bodies import XLSX
 from mmptf_funding.imports.staging import search_words
 from mmptf_local.postgres import Postgres
 from tests.conftest import RunningApp, asyncio_run, pool_of, running_app, service_of

@@ -18,10 +18,10 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
 )
+from mmptf_catalog.statuses import ProgrammeStatusSent
 from mmptf_common.wire.codes import BudgetCategory, ProgrammeStatus
 from mmptf_common.wire.sources import SourceRef
 

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from mmptf_common.wire.base import RequestModel, Text
 from mmptf_common.wire.problems import reason_of
+from mmptf_common.wire.tables import Text as CellText
 from mmptf_common.wire.texts import IN_CONTRACTS, PATTERN_IN_CONTRACTS
-from mmptf_funding.imports.template import Text as CellText
 from tests.contract.contracts import APIS, contract_of
 
 TEXT: TypeAdapter[str] = TypeAdapter(Text)

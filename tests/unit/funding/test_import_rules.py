@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from mmptf_common.wire.base import CODE_PATTERN, COUNTRY_PATTERN, in_words
 from mmptf_common.wire.problems import ErrorDetail
+from mmptf_common.wire.tables import RawRow, not_in, read_row, row_error
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary, not_in, row_error
+from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
 from mmptf_funding.imports.staging import STAGED, RequirementReader
-from mmptf_funding.imports.template import TABLES, RawRow, RequirementRow, TableName
+from mmptf_funding.imports.template import TABLES, RequirementRow, TableName
 
 VOCABULARY = Vocabulary(
     "ED-1",
@@ -52,7 +53,7 @@ ROW = {
 def read(**cells: str | None) -> tuple[RequirementRow | None, list[ErrorDetail]]:
     """The row with other cells, None for an empty one, as its model and what is wrong with it."""
     raw = RawRow(5, {name: cell for name, cell in {**ROW, **cells}.items() if cell is not None})
-    row, errors = rules.read(RequirementRow, raw)
+    row, errors = read_row(RequirementRow, raw)
     return row, errors if row is None else rules.requirement_errors(5, row, VOCABULARY)
 
 
@@ -252,8 +253,8 @@ def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
 def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
     unread = row_error("requirements", 5, "amount_usd", "not_text_or_number", "a formula")
     cells = {name: cell for name, cell in ROW.items() if name != "amount_usd"}
-    assert rules.read(RequirementRow, RawRow(5, cells, (unread,))) == (None, [unread])
-    _, errors = rules.read(RequirementRow, RawRow(5, {**cells, "status": "requested"}, (unread,)))
+    assert read_row(RequirementRow, RawRow(5, cells, (unread,))) == (None, [unread])
+    _, errors = read_row(RequirementRow, RawRow(5, {**cells, "status": "requested"}, (unread,)))
     assert named(errors) == [
         ("not_text_or_number", "/requirements/5/amount_usd"),
         ("unknown_code", "/requirements/5/status"),
@@ -261,13 +262,13 @@ def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
     # A required cell that could not be read is not said to be empty as well.
     unread = row_error("requirements", 5, "code", "not_text_or_number", "a formula")
     without = {name: cell for name, cell in ROW.items() if name != "code"}
-    assert rules.read(RequirementRow, RawRow(5, without, (unread,))) == (None, [unread])
+    assert read_row(RequirementRow, RawRow(5, without, (unread,))) == (None, [unread])
     # Nor is any cell of a row of which nothing could be read.
-    assert rules.read(RequirementRow, RawRow(5, {}, (unread,))) == (None, [unread])
+    assert read_row(RequirementRow, RawRow(5, {}, (unread,))) == (None, [unread])
 
 
 def test_a_cell_of_another_form_is_refused_in_words() -> None:
-    _, errors = rules.read(RequirementRow, RawRow(5, {**ROW, "code": "a b", "country_code": "ken", "note": "\x07"}))
+    _, errors = read_row(RequirementRow, RawRow(5, {**ROW, "code": "a b", "country_code": "ken", "note": "\x07"}))
     assert [(error.pointer, error.detail.rpartition(": it takes ")[2]) for error in errors] == [
         ("/requirements/5/code", in_words(CODE_PATTERN)),
         ("/requirements/5/country_code", in_words(COUNTRY_PATTERN)),
@@ -280,9 +281,9 @@ def test_a_cell_of_another_form_is_refused_in_words() -> None:
 
 
 def test_the_guide_names_every_column_and_what_it_takes() -> None:
-    guide = list(template.guide())
+    guide = list(template.TEMPLATE.guide())
     assert [(table, column) for table, column, *_ in guide] == [
-        (table, column) for table in TABLES for column in template.columns(table)
+        (table, column) for table in TABLES for column in template.TEMPLATE.columns(table)
     ]
     takes = {(table, column): (required, holds) for table, column, required, holds in guide}
     assert takes["requirements", "status"][0] == "yes"
@@ -291,8 +292,10 @@ def test_the_guide_names_every_column_and_what_it_takes() -> None:
     assert takes["initiatives", "precision"][1].endswith(": exact, rounded")
     assert all(holds and "None" not in holds for _, holds in takes.values())
     for table in TABLES:
-        assert template.header(table).removesuffix("\n").split(",") == template.columns(table)
-        assert set(template.required(table)) == {c for t, c, required, _ in guide if (t, required) == (table, "yes")}
+        assert template.TEMPLATE.header(table).removesuffix("\n").split(",") == template.TEMPLATE.columns(table)
+        assert set(template.TEMPLATE.required(table)) == {
+            c for t, c, required, _ in guide if (t, required) == (table, "yes")
+        }
 
 
 TOTAL = {
@@ -392,16 +395,16 @@ LIKELY = st.sampled_from([
 
 @given(st.sampled_from(TABLES), st.data())
 def test_no_cell_makes_a_row_fail_otherwise_than_by_errors(table: TableName, data: st.DataObject) -> None:
-    columns = template.columns(table)
+    columns = template.TEMPLATE.columns(table)
     cells = data.draw(st.dictionaries(st.sampled_from(columns), st.one_of(ANY, LIKELY)))
-    row, errors = rules.read(template.ROWS[table], RawRow(9, {name: cell for name, cell in cells.items() if cell}))
+    row, errors = read_row(template.ROWS[table], RawRow(9, {name: cell for name, cell in cells.items() if cell}))
     assert (row is None) == bool(errors)
     for error in errors:
         prefix, number, column = str(error.pointer).strip("/").split("/")
         assert (prefix, number) == (table, "9") and column in columns
 
 
-@given(st.dictionaries(st.sampled_from(template.columns("requirements")), st.one_of(ANY, LIKELY, st.none())))
+@given(st.dictionaries(st.sampled_from(template.TEMPLATE.columns("requirements")), st.one_of(ANY, LIKELY, st.none())))
 def test_whatever_passes_fits_what_readers_get(cells: dict[str, str | None]) -> None:
     if not checked(**cells):
         requirement = stated(right(**cells))

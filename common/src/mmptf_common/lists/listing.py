@@ -54,15 +54,18 @@ class Filter:
     not_stated: SQL condition of the rows without a value, which the value `not_stated` finds; None where every row has
                one
     columns: all columns of the rows that these conditions read, for lists with rollups; empty where no rollup has them
+    beside: another parameter of the query, whose value the function of `where` gets as its third argument, None where
+               it is not given; None for a filter that is the same whatever the others are
     """
 
-    where: str | Callable[[Any, Arguments], str]
+    where: str | Callable[..., str]
     codes: str | None = None
     listed_at: str | None = None
     places: PlaceKind | None = None
     not_stated: str | None = None
     only: str | None = None
     columns: Sequence[str] = ()
+    beside: str | None = None
 
 
 def own_codes(rows: str, entity: str) -> Filter:
@@ -428,12 +431,16 @@ def given(listing: Listing, query: BaseModel) -> list[tuple[str, Filter, Any]]:
 def condition(listing: Listing, query: BaseModel, arguments: Arguments, *, without: str | None = None) -> str:
     """The SQL condition of a query: any of the values of one filter, and all filters but the one named `without`."""
     clauses = [fixed(listing, arguments)] if listing.fixed else []
-    clauses += [clause(f, value, arguments) for name, f, value in given(listing, query) if name != without]
+    clauses += [
+        clause(f, value, arguments, getattr(query, f.beside) if f.beside else None)
+        for name, f, value in given(listing, query)
+        if name != without
+    ]
     return " AND ".join(clauses) or "true"
 
 
-def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
-    """The SQL condition of the value, or of all values, of one filter."""
+def clause(filter_: Filter, value: Any, arguments: Arguments, beside: Any = None) -> str:
+    """The SQL condition of the value, or of all values, of one filter; beside: the value of its `beside`."""
     lacking = None
     if filter_.not_stated and NOT_STATED in value:
         lacking, value = filter_.not_stated, [each for each in value if each != NOT_STATED]
@@ -443,7 +450,10 @@ def clause(filter_: Filter, value: Any, arguments: Arguments) -> str:
     if isinstance(where, str) and where.endswith(_ANY) and len(value) == 1:
         # An index has the rows of one value in the order of its further columns, and those of several in no order.
         where, value = f"{where.removesuffix(_ANY)}= {{}}::text", value[0]
-    found = where.format(arguments.bind(value)) if isinstance(where, str) else where(value, arguments)
+    if isinstance(where, str):
+        found = where.format(arguments.bind(value))
+    else:
+        found = where(value, arguments, beside) if filter_.beside else where(value, arguments)
     return f"({lacking} OR {found})" if lacking else found
 
 

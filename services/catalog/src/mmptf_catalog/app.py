@@ -6,6 +6,8 @@ from fastapi import FastAPI
 
 from mmptf_catalog.code_lists import routes as code_lists
 from mmptf_catalog.code_lists.queries import OBJECTIVES
+from mmptf_catalog.decisions import routes as decisions
+from mmptf_catalog.imports import routes as imports
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
 from mmptf_catalog.seed import load_packaged_data
@@ -25,8 +27,8 @@ SERVICE = Service(
     package="mmptf_catalog",
     settings=CatalogSettings,
     metadata=Base.metadata,
-    tags=(programmes.TAG, code_lists.TAG, programmes.DRAFTS_TAG),
-    routers=(programmes.router, code_lists.router),
+    tags=(programmes.TAG, decisions.TAG, code_lists.TAG, programmes.DRAFTS_TAG),
+    routers=(programmes.router, imports.router, decisions.router, code_lists.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -38,6 +40,9 @@ SERVICE = Service(
         "guiding_principles": "guiding_principle",
         "places": "place",
         "organizations": "organization",
+        "calls": "call",
+        "meetings": "meeting",
+        "decisions": "decision",
     },
     listings=(OBJECTIVES,),
 )

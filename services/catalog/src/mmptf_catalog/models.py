@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from datetime import date as date_
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -81,6 +83,7 @@ class ProgrammeRow(Record, Base, table=True):
             for column in ("objectives", "countries", "regions", "organizations")
         ),
         sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+        sa.Index("programme_status", sa.text("(stated->>'status')"), "code"),
         # One for each direction: programmes without a title or a budget are last in both.
         *(
             sa.Index(
@@ -129,6 +132,52 @@ class RenamingRow(Record, Base, table=True):
     """An earlier code of a record, for whoever copies records; the database writes it with a row of `renamed_code`."""
 
     __tablename__ = "renaming"
+
+
+class CallRow(Record, Base, table=True):
+    """A call for proposals."""
+
+    __tablename__ = "call"
+    __table_args__ = (
+        # One for each direction: those without a first day are last in both.
+        *(
+            sa.Index(name, sa.text(f"coalesce(opens, {last}::date)"), "code")
+            for name, last in (("call_opens_ascending", "'9999-12-31'"), ("call_opens", "'0001-01-01'"))
+        ),
+    )
+
+    opens: date | None
+    closes: date | None
+
+
+class MeetingRow(Record, Base, table=True):
+    """A meeting of the Steering Committee."""
+
+    __tablename__ = "meeting"
+    __table_args__ = (sa.Index("meeting_date_code", "date", "code"),)
+
+    date: date_
+    kind: str
+
+
+class DecisionRow(Record, Base, table=True):
+    """A decision; `programmes` are those that it concerns, and those whose changes name it."""
+
+    __tablename__ = "decision"
+    __table_args__ = (
+        sa.Index("decision_date_code", "date", "code"),
+        sa.Index("decision_lower_number", sa.text("lower(number)"), unique=True),
+        sa.Index("decision_programmes", "programmes", postgresql_using="gin"),
+        sa.Index("decision_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
+    )
+
+    number: str = Field(unique=True)
+    meeting: str | None = Field(default=None, foreign_key="meeting.code", index=True)
+    call: str | None = Field(default=None, foreign_key="call.code", index=True)
+    date: date_
+    kind: str = Field(index=True)
+    programmes: list[str] = codes()
+    words: list[str] = codes()
 
 
 class SourceDocumentRow(Record, Base, table=True):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
+from mmptf_common.writes import bodies
 from mmptf_funding.bank import routes as bank
 from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
-from mmptf_funding.imports import bodies
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import derive_again, load, read_packaged
 from mmptf_common.wire.sources import Publication
+from mmptf_common.writes.table_files import Tables, csv_table
 from mmptf_funding.contributions.commands import (
     computed_figures,
     contribution_row,
@@ -24,8 +25,7 @@ from mmptf_funding.contributions.commands import (
 from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
 from mmptf_funding.editions.schemas import ResultsMatrix
 from mmptf_funding.imports.commands import derive_requirements, import_edition
-from mmptf_funding.imports.files import Tables, csv_table
-from mmptf_funding.imports.template import TABLES
+from mmptf_funding.imports.template import TABLES, TEMPLATE
 from mmptf_funding.models import ContributionRow, ContributorRow, ResultsMatrixRow, SourceDocumentRow
 
 PACKAGE = "mmptf_funding"
@@ -57,7 +57,9 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 async def _load_edition(write: Write, edition: str) -> None:
     """Import a packaged edition from files in the form of the template, then load its results matrices."""
     folder = files(PACKAGE) / "data" / edition
-    tables: Tables = {name: csv_table(name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES}
+    tables: Tables = {
+        name: csv_table(TEMPLATE, name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES
+    }
     await import_edition(write, tables, packaged=True)
     matrices = read_packaged(PACKAGE, f"{edition}/results", ResultsMatrix, updated=write.at)
     await load(write, [_results_matrix_row(matrix) for matrix in matrices])

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from mmptf_catalog.access import MANAGEMENT_UNIT
 from mmptf_catalog.code_lists.queries import OBJECTIVES, ORGANIZATIONS, PLACES, THEMATIC_AREAS
 from mmptf_catalog.code_lists.schemas import Place
+from mmptf_catalog.decisions.commands import NamedDecisions, named_decisions, record_effects
+from mmptf_catalog.decisions.domain import DecisionEffect
 from mmptf_catalog.models import DraftRow, ProgrammeRow
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.domain import (
@@ -19,7 +21,6 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedProgramme,
 )
 from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES
@@ -33,6 +34,7 @@ from mmptf_catalog.programmes.schemas import (
     ProgrammeStatusChange,
     StatusChangeSent,
 )
+from mmptf_catalog.statuses import ProgrammeStatusSent
 from mmptf_common.http import conditional
 from mmptf_common.http.identity import Identity, organization_of
 from mmptf_common.http.search import words
@@ -129,8 +131,10 @@ async def change_status(
     write: Write, who: Identity, code: str, sent: StatusChangeSent, unsettled: Mapping[str, ProblemError | None]
 ) -> None:
     """Change a programme's status; raises as `_with_new_status` does."""
-    programme = _with_new_status(write, who, await _programme(write, code), sent, unsettled)
+    decisions = await named_decisions(write, [sent.decision])
+    programme = _with_new_status(write, who, await _programme(write, code), sent, decisions, unsettled)
     await _store(write, programme, await _names(write, programme.content))
+    await record_effects(write, rules.effects_of(programme, programme.status_history[-1:]))
 
 
 async def change_statuses(
@@ -156,7 +160,9 @@ async def change_statuses(
     versions: dict[str, str] = {}
     for code, stated, version in found:
         programmes[code], versions[code] = StatedProgramme.model_validate_json(stated), version
-    names = await _names_of(write, programmes.values())
+    names = await fetch_names_of(write, programmes.values())
+    decisions = await named_decisions(write, [change.decision for change in changes])
+    effects: list[tuple[str | None, DecisionEffect]] = []
     unlisted = await not_found_each(
         write, PROGRAMMES, [change.programme for change in changes if change.programme not in programmes]
     )
@@ -173,7 +179,7 @@ async def change_statuses(
             if code not in programmes:
                 raise unlisted[code]
             require_version(request, PROGRAMMES, code, versions[code], tags)
-            programme = _with_new_status(write, who, programmes[code], change, unsettled)
+            programme = _with_new_status(write, who, programmes[code], change, decisions, unsettled)
             row = await _row_of(write, programme, names)
         except ProblemError as problem:
             results.append(problem)
@@ -183,10 +189,12 @@ async def change_statuses(
         new[times[code]][code] = row, change.reason
         times[code] += 1
         programmes[code], versions[code] = programme, write.version
+        effects += rules.effects_of(programme, programme.status_history[-1:])
         results.append(code)
     if partial or all(isinstance(result, str) for result in results):
         for rows in new:
             await _store_changed(write, rows)
+        await record_effects(write, effects)
     return results
 
 
@@ -209,10 +217,12 @@ def _with_new_status(
     who: Identity,
     programme: StatedProgramme,
     sent: StatusChangeSent,
+    decisions: NamedDecisions,
     unsettled: Mapping[str, ProblemError | None],
 ) -> StatedProgramme:
     """The programme with another status.
 
+    decisions: those that changes of this write name
     Raises Conflict when the present status does not lead to it, or its money is not settled and it is to be closed
     financially; Forbidden when the change is not the caller's to make; the error of the ledger where it did not answer.
     """
@@ -240,12 +250,14 @@ def _with_new_status(
                 ProblemCode.MISSING_MEMBER, "/decision: name the decision that caused the change", pointer="/decision"
             )
         )
+    errors += decisions.errors(sent.decision, day)
     if sent.status == "approved":
         errors += rules.approval_errors(programme.content)
     raise_if_any(errors)
     if sent.status == "financially_closed" and (problem := unsettled[code]):
         raise problem
-    record = _status_record(write, code, sent.status, day, sent.reason, sent.decision, who.organization)
+    decision = decisions.text_of(sent.decision)
+    record = _status_record(write, code, sent.status, day, sent.reason, decision, who.organization)
     return programme.with_status(record)
 
 
@@ -262,8 +274,12 @@ async def extend(write: Write, code: str, sent: NoCostExtensionSent) -> None:
         raise InvalidRequest(
             [error_detail(ProblemCode.TOO_EARLY, detail, pointer="/end", allowed=[f"after {duration.end}"])]
         )
-    extended = programme.model_copy(update={"duration": duration.extended(end, sent.reason, sent.decision)})
+    decisions = await named_decisions(write, [sent.decision])
+    raise_if_any(decisions.errors(sent.decision, None))
+    decision = decisions.text_of(sent.decision) or sent.decision
+    extended = programme.model_copy(update={"duration": duration.extended(end, sent.reason, decision)})
     await _store(write, extended, await _names(write, programme.content))
+    await record_effects(write, [(decision, rules.effect_of_extension(code, end))])
 
 
 async def _listed_organization(write: Write, who: Identity) -> str:
@@ -369,8 +385,8 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
     return names
 
 
-async def _names_of(write: Write, programmes: Iterable[StatedProgramme]) -> CodeNames:
-    """The names behind the codes of stored programmes."""
+async def fetch_names_of(write: Write, programmes: Iterable[StatedProgramme | ProgrammeContent]) -> CodeNames:
+    """The names behind the codes of programmes, all of which are listed."""
     areas, objectives, organizations, places = set[str](), set[str](), set[str](), set[str]()
     for programme in programmes:
         areas |= {programme.thematic_area} if programme.thematic_area else set()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
-from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ListedCode, ResponseModel
 from mmptf_common.wire.codes import (
@@ -22,35 +21,6 @@ from mmptf_common.wire.codes import (
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
-ProgrammeStatusSent = TypeAliasType(
-    "ProgrammeStatusSent",
-    Literal[
-        "concept_note",
-        "pipeline",
-        "approved",
-        "implementation",
-        "operationally_closed",
-        "financially_closed",
-        "not_selected",
-        "withdrawn",
-        "suspended",
-        "cancelled",
-    ],
-)
-"""Status that a change can set. `not_stated` is none of them, since it is said of packaged data only.
-
-- `concept_note`: submitted to the Fund as a concept note, a first outline
-- `pipeline`: on the list of programmes that the Fund may approve, which changes with each meeting of its Steering
-  Committee
-- `approved`: approved by the Steering Committee, which decides what the Fund pays for; not begun yet
-- `implementation`: being carried out
-- `operationally_closed`: its activities have ended
-- `financially_closed`: its accounts are closed
-- `not_selected`: not selected for the Fund
-- `withdrawn`: withdrawn by its organization before its approval
-- `suspended`: stopped for a time after its approval
-- `cancelled`: ended for good after its approval, before its time
-"""
 Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
 Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
@@ -204,7 +174,9 @@ class NoCostExtension(ResponseModel):
     reason: str
     """Why it was extended, in the words of whoever entered it."""
     decision: str
-    """The decision by which it was extended, such as a meeting and its date."""
+    """The decision by which it was extended: code of one at `/catalog/v1/decisions`, or words such as a meeting and its
+    date.
+    """
 
 
 class ProgrammeDuration(ResponseModel):
@@ -239,7 +211,9 @@ class ProgrammeStatusRecord(ResponseModel):
     reason: str
     """Why the status changed, or how it is known, in words for people."""
     decision: str | None
-    """The decision behind it, such as a meeting and its date; null where none is known."""
+    """The decision behind it: code of one at `/catalog/v1/decisions`, or words such as a meeting and its date; null
+    where none is known.
+    """
     verified: bool
     """True only where it was compared with the text of a document, or with a public copy of it; false for what general
     knowledge, this project or a submission says.
@@ -299,15 +273,20 @@ class StatedProgramme(ResponseModel):
 
         sources: of the members of the content that the draft states, by their names
         """
-        programme = cls(
-            code=draft.programme_code,
+        return cls.without_content(draft.programme_code, draft.organization).restated(draft, sources, place_names)
+
+    @classmethod
+    def without_content(cls, code: str, lead_organization: str | None) -> StatedProgramme:
+        """A programme of which nothing is stated yet but who leads it."""
+        return cls(
+            code=code,
             title=None,
             summary="",
             thematic_area=None,
             objectives=[],
             place_label="",
             places=[],
-            lead_organization=draft.organization,
+            lead_organization=lead_organization,
             organizations=[],
             duration=None,
             budget=None,
@@ -317,7 +296,6 @@ class StatedProgramme(ResponseModel):
             gaps=[],
             sources=[],
         )
-        return programme.restated(draft, sources, place_names)
 
     def restated(
         self, content: ProgrammeContent, sources: Mapping[str, SourceRef], place_names: Mapping[str, str]
@@ -375,6 +353,20 @@ class StatedProgramme(ResponseModel):
         named = {gap.field for gap in gaps}
         new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
         return gaps + new
+
+    def with_history(self, history: Sequence[ProgrammeStatusRecord]) -> StatedProgramme:
+        """The programme with these statuses in place of those before; the last one is the present one."""
+        budget = self.budget
+        if budget and budget.stage == "requirement" and any(record.stage == "funded" for record in history):
+            budget = budget.model_copy(update={"stage": "allocation"})
+        return self.model_copy(
+            update={
+                "budget": budget,
+                "status": history[-1].status,
+                "status_history": [*history],
+                "gaps": [gap for gap in self.gaps if gap.field not in ("status", "stage")],
+            }
+        )
 
     def with_status(self, record: ProgrammeStatusRecord) -> StatedProgramme:
         """The programme with another status; once it is funded, its budget's stage is `allocation`."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from mmptf_catalog.code_lists.queries import PATH, PLACES
-from mmptf_catalog.programmes.domain import ProgrammeDraft
+from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, ProgrammeDraft
 from mmptf_catalog.programmes.schemas import (
     DraftQuery,
+    PipelineQuery,
+    PipelineStatement,
     Programme,
     ProgrammeDraftPage,
     ProgrammeFacts,
@@ -15,13 +22,15 @@ from mmptf_catalog.programmes.schemas import (
     ProgrammePage,
     ProgrammeQuery,
     ProgrammeTotalsQuery,
+    StatusCount,
 )
-from mmptf_common.http.snapshot import Snapshot
+from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.codes import codes_in
 from mmptf_common.lists.listing import (
     AS_MOMENT,
     AS_TEXT,
     NO_AMOUNT,
+    Arguments,
     Dimension,
     Filter,
     Listing,
@@ -30,6 +39,7 @@ from mmptf_common.lists.listing import (
     own_codes,
 )
 from mmptf_common.lists.search import search_in
+from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.routers.cards import CardData
 from mmptf_common.storage.journal import DRAFT_JOURNAL
 from mmptf_common.storage.records import read_packaged
@@ -69,6 +79,27 @@ def _attributed(division: str) -> Dimension:
         amount="v.amount::numeric",
         listed=replace(listed, value=f"coalesce({listed.value}, '{NOT_STATED}')"),
     )
+
+
+# SQL of the status of a programme on a day, which `{}` stands for: the last of those from this day on or earlier, null
+# where none is known. Days are texts of the same form, so that their order is that of time.
+_STATUS_ON = (
+    "jsonb_path_query_array(stated, '$.status_history[*] ? (@.date <= $day).status',"
+    " jsonb_build_object('day', {}::text)) ->> -1"
+)
+
+
+def _with_status(statuses: Sequence[str], arguments: Arguments, day: str | None) -> str:
+    """SQL of the condition that a programme has one of these statuses, at present or on a day."""
+    if day is None:
+        return f"stated->>'status' = ANY({arguments.bind(statuses)}::text[])"
+    status = _STATUS_ON.format(arguments.bind(day))
+    return f"coalesce({status}, '{NOT_STATED}') = ANY({arguments.bind(statuses)}::text[])"
+
+
+def _with_status_on(day: str, arguments: Arguments, statuses: Sequence[str]) -> str:
+    """SQL of the condition that a status on a day is known; where statuses are asked for, these say which."""
+    return "true" if statuses else f"{_STATUS_ON.format(arguments.bind(day))} IS NOT NULL"
 
 
 # What `q` searches, beside the names of the places.
@@ -141,6 +172,8 @@ PROGRAMMES = Listing(
             not_stated="organizations = '{}'",
         ),
         "stage": Filter("stage = ANY({}::text[])"),
+        "status": Filter(_with_status, beside="status_on"),
+        "status_on": Filter(_with_status_on, beside="status"),
         "budget_stage": Filter("money_stage = ANY({}::text[])", not_stated="money_stage IS NULL"),
         **amount_filters("budget"),
         "q": search_in(*TEXTS, places="countries && {}::text[]"),
@@ -181,6 +214,39 @@ PROGRAMMES = Listing(
     printed=read_packaged("mmptf_catalog", "printed_counts", PrintedCount),
     omitted=(replace(NO_AMOUNT, drilldown={"budget_stage": NOT_STATED}),),
 )
+
+
+_COUNTED = f"SELECT coalesce({_STATUS_ON.format('$1')}, '{NOT_STATED}') AS status, count(*) FROM programme GROUP BY 1"
+PIPELINE_COLUMNS = columns_of(StatusCount)
+
+
+async def answer_pipeline(request: Request, query: PipelineQuery) -> Response:
+    """How many programmes had which status on a day, by the dates of their statuses."""
+    day = query.on or datetime.now(UTC).date().isoformat()
+
+    async def build(data: Snapshot, revision: int) -> PipelineStatement:
+        counts = dict(await data.fetch(_COUNTED, day))
+        return PipelineStatement(
+            on=date.fromisoformat(day),
+            programmes=sum(counts.values()),
+            statuses=[
+                StatusCount(
+                    status=status,
+                    stage=stage,
+                    programmes=counts.get(status, 0),
+                    link=data.link(PROGRAMMES.path, status=status, status_on=day),
+                )
+                for status, stage in STAGE_OF_STATUS.items()
+            ],
+            revision=revision,
+        )
+
+    return await answer_computed(
+        request,
+        query.model_copy(update={"on": day}),
+        build,
+        table=lambda answer: csv_of(PIPELINE_COLUMNS, map(cells_of, answer.statuses)),
+    )
 
 
 async def programme_card(data: Snapshot, code: str) -> CardData | None:

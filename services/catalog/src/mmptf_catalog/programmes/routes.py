@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
 from mmptf_catalog.programmes import commands, examples, schemas, settlements
-from mmptf_catalog.programmes.queries import DRAFTS, PROGRAMMES, programme_card
+from mmptf_catalog.programmes.queries import DRAFTS, PIPELINE_COLUMNS, PROGRAMMES, answer_pipeline, programme_card
 from mmptf_catalog.programmes.schemas import CatalogProgrammeCard, Programme
 from mmptf_common.http import openapi
-from mmptf_common.http.headers import AmendRequest, ChangeRequest, WriteRequest
+from mmptf_common.http.headers import AmendRequest, ChangeRequest, PublicReadRequest, WriteRequest
 from mmptf_common.http.identity import Identity
+from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.lists.codes import codes_in
 from mmptf_common.routers.cards import add_card
 from mmptf_common.routers.drafts import Step, StepWithBody, add_drafts
@@ -56,6 +57,22 @@ add_listing(
     " sources.",
     example="MKD-01",
 )
+
+
+@router.get(
+    "/pipeline",
+    tags=[TAG.name],
+    response_model=schemas.PipelineStatement,
+    summary="Count programmes by their status on a day",
+    **openapi.read(media=openapi.TABLE, texts=openapi.table(PIPELINE_COLUMNS)),
+)
+async def get_pipeline(request: PublicReadRequest, query: Annotated[schemas.PipelineQuery, StrictQuery()]) -> Response:
+    """How many programmes had which status on a day, today or earlier, with the path that lists those of each. It goes
+    by the dates of the statuses; `as_of` says from which state of the data.
+    """
+    return await answer_pipeline(request, query)
+
+
 add_drafts(
     router,
     DRAFTS,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
+from mmptf_catalog.decisions.domain import DecisionEffect
 from mmptf_catalog.programmes.domain import (
     ProgrammeBudgetLine,
     ProgrammeContent,
@@ -13,10 +14,11 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeDraftDuration,
     ProgrammeDraftPlace,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedProgramme,
 )
+from mmptf_catalog.statuses import ProgrammeStatusSent
 from mmptf_common.wire.codes import NOT_STATED, SHARED, ProgrammeStatus
+from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 
@@ -317,6 +319,32 @@ def status_errors(history: Sequence[ProgrammeStatusRecord], day: date, today: da
             error_detail(ProblemCode.TOO_EARLY, detail, pointer="/date", allowed=[f"from {history[-1].date} on"])
         )
     return found
+
+
+def effects_of(
+    programme: StatedProgramme, records: Iterable[ProgrammeStatusRecord]
+) -> list[tuple[str | None, DecisionEffect]]:
+    """What status records of a programme did, each with the decision that the record states."""
+    found = []
+    for record in records:
+        effect = DecisionEffect(
+            programme=programme.code, kind="status", date=record.date, status=record.status, amount=None, currency=None
+        )
+        found.append((record.decision, effect))
+        if record.status == "approved" and programme.budget:
+            approved = {
+                "kind": "budget",
+                "status": None,
+                "amount": amount_text(programme.budget.amount),
+                "currency": programme.budget.currency,
+            }
+            found.append((record.decision, effect.model_copy(update=approved)))
+    return found
+
+
+def effect_of_extension(programme: str, end: date) -> DecisionEffect:
+    """What an extension of a programme did: it ends on another day."""
+    return DecisionEffect(programme=programme, kind="extension", date=end, status=None, amount=None, currency=None)
 
 
 def approval_errors(content: ProgrammeContent) -> list[ErrorDetail]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal, TypeVar
 
@@ -18,16 +18,17 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeDraft,
     ProgrammeDuration,
     ProgrammeStatusRecord,
-    ProgrammeStatusSent,
     StatedBudget,
     StatedProgramme,
     Year,
 )
+from mmptf_catalog.statuses import ProgrammeStatusSent
 from mmptf_common.http.parameters import (
     Amount,
     ListQuery,
     PointInTime,
     Search,
+    TableQuery,
     TotalsQuery,
     UpdatedSince,
     Values,
@@ -352,6 +353,26 @@ class ProgrammeFilter(PointInTime):
             examples=["funded"],
         ),
     ]
+    status: Annotated[
+        list[ProgrammeStatus],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only programmes with one of these statuses: at present, or on the day of `status_on`."
+            " `not_stated` finds those of which none is known, on that day because it was not submitted yet or because"
+            " no source states one.",
+            examples=["pipeline"],
+        ),
+    ]
+    status_on: Annotated[
+        Day | None,
+        Field(
+            description="The day of `status`, by the dates of the statuses, whenever these were written here; without"
+            " `status`, only programmes of which a status on this day is known. `as_of` is about when they were"
+            " written.",
+            examples=["2024-06-30"],
+        ),
+    ] = None
     budget_stage: Annotated[
         list[BudgetStageFilter],
         Field(
@@ -437,7 +458,12 @@ Reason = Annotated[
 ]
 Decision = Annotated[
     Text,
-    Field(max_length=300, description="The decision behind it, such as a meeting and its date. Everybody can read it."),
+    Field(
+        max_length=300,
+        description="The decision behind it: code or number of one at `/catalog/v1/decisions`, or, where it is not"
+        " listed there, words such as a meeting and its date. A text without spaces has to be of a listed decision."
+        " Everybody can read it.",
+    ),
 ]
 
 
@@ -539,8 +565,9 @@ class StatusChangeSent(RequestModel):
     """First day of the new status, such as `2026-11-20`: not in the future, and not before that of the present one."""
     reason: Reason
     decision: Decision | None = None
-    """The decision behind it, such as a meeting and its date. The Fund's management unit has to name one; null where an
-    organization withdraws its programme.
+    """The decision behind it: code or number of one at `/catalog/v1/decisions`, which is not of a later day, or, where
+    it is not listed there, words such as a meeting and its date. A text without spaces has to be of a listed decision.
+    The Fund's management unit has to name one; null where an organization withdraws its programme.
     """
 
 
@@ -577,6 +604,47 @@ class StatusChangeBatch(RequestModel):
 
     changes: Annotated[list[ProgrammeStatusChange], Field(min_length=1, max_length=500)]
     """The changes, 1 to 500, at most one for each programme."""
+
+
+class StatusCount(ResponseModel):
+    """How many programmes had one status on a day."""
+
+    status: ProgrammeStatus
+    """The status; `not_stated` for programmes of which none is known on that day, because they were not submitted yet
+    or because no source states one.
+    """
+    stage: LifecycleStage
+    """Lifecycle stage, the coarse group of statuses that it belongs to."""
+    programmes: int
+    """Number of programmes with this status on that day."""
+    link: str
+    """Path that lists them."""
+
+
+class PipelineStatement(ResponseModel):
+    """How many programmes had which status on a day, by the dates of their statuses."""
+
+    on: date
+    """The day, to its end."""
+    programmes: int
+    """Number of all programmes, which the counts add up to."""
+    statuses: list[StatusCount]
+    """The counts, one for each status, also where it is zero, in the order of the procedure."""
+    revision: int
+    """Number of the last change in the data that this answer was made from."""
+
+
+class PipelineQuery(TableQuery):
+    """The day of a pipeline."""
+
+    on: Annotated[
+        Day | None,
+        Field(
+            description="The day, to its end, by the dates of the statuses, whenever these were written here. Without"
+            " it, today (UTC).",
+            examples=["2024-06-30"],
+        ),
+    ] = None
 
 
 class ProgrammeDraftPage(Page[ProgrammeDraft]):

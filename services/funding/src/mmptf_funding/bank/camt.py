@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
+from mmptf_common.writes.reading import write_messages
+from mmptf_common.writes.table_files import file_error
 from mmptf_funding.bank.domain import MAX_REFERENCES, StatedEntry, StatedStatement, bank_text, references_of
-from mmptf_funding.imports.files import file_error
-from mmptf_funding.imports.reading import write_messages
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import IO, Any
 
 from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.tables import ImportErrors, read_row, row_error
+from mmptf_common.writes.reading import Gone, messages_of
+from mmptf_common.writes.table_files import file_error
 from mmptf_funding.bank import camt
 from mmptf_funding.bank.domain import StatedEntry, StatedStatement, bank_text, references_of
-from mmptf_funding.imports import rules
-from mmptf_funding.imports.files import file_error
-from mmptf_funding.imports.reading import Gone, messages_of, rows_of
+from mmptf_funding.imports.reading import rows_of
 from mmptf_funding.imports.template import BankStatementRow
 
 _OF_STATEMENT = ("account", "currency", "date_from", "date_to")
@@ -34,11 +35,11 @@ async def _of_camt(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
 
 async def _of_csv(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
     """The statements of a CSV: its rows by account and days; what they say of the statement is the same in all."""
-    errors = rules.ImportErrors()
+    errors = ImportErrors()
     grouped: dict[tuple[object, ...], list[tuple[int, BankStatementRow]]] = {}
     async with rows_of(file, "bank-statement", gone=gone) as rows:
         async for raw in rows:
-            row, wrong = rules.read(BankStatementRow, raw)
+            row, wrong = read_row(BankStatementRow, raw)
             errors.add(wrong)
             if row is not None:
                 key = tuple(getattr(row, name) for name in _OF_STATEMENT)
@@ -47,7 +48,7 @@ async def _of_csv(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
         first_number, first = found[0]
         for number, row in found:
             errors.add(
-                rules.row_error(
+                row_error(
                     row.table, number, name, ProblemCode.DOES_NOT_MATCH,
                     f"row {first_number} of the same statement has {getattr(first, name)}",
                 )
@@ -57,7 +58,7 @@ async def _of_csv(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
             stated = (row.booking_date is not None, row.amount is not None)
             if stated[0] != stated[1] or not (stated[0] or len(found) == 1):
                 errors.add(
-                    rules.row_error(
+                    row_error(
                         row.table, number, name, ProblemCode.EMPTY_CELL, "an entry has a booking date and an amount"
                     )
                     for name, is_stated in zip(("booking_date", "amount"), stated, strict=True)

@@ -25,6 +25,7 @@ from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.lists.totals import FilteredTotals, answer_totals, total_columns
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, ProblemError
+from mmptf_common.writes.bodies import CSV, import_place, media_type_of, received
 from mmptf_common.writes.commands import (
     Answer,
     BatchParameters,
@@ -38,8 +39,7 @@ from mmptf_funding.access import FundingWriter
 from mmptf_funding.bank import commands, queries, schemas
 from mmptf_funding.bank.domain import StatedStatement
 from mmptf_funding.bank.reading import statements_of
-from mmptf_funding.imports import template
-from mmptf_funding.imports.bodies import CSV, import_place, media_type_of, received
+from mmptf_funding.imports.template import TEMPLATE
 from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 router = openapi.Router()
@@ -207,7 +207,7 @@ async def get_bank_statement_template(request: PublicRequest) -> Response:
         "Content-Disposition": 'attachment; filename="bank-statement.csv"',
         "Cache-Control": "no-store",
     }
-    return Response(template.header("bank-statement").encode(), headers=headers)
+    return Response(TEMPLATE.header("bank-statement").encode(), headers=headers)
 
 
 @router.post(

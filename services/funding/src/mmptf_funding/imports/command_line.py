@@ -17,10 +17,10 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
+from mmptf_common.writes.table_files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.commands import Checked, Progress, changed_since, check_edition, write_edition
-from mmptf_funding.imports.files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.schemas import ImportReport
-from mmptf_funding.imports.template import TABLES
+from mmptf_funding.imports.template import TABLES, TEMPLATE
 
 HELP = "bring an edition of funding requirements in from files of the template"
 
@@ -59,9 +59,9 @@ def _open(files: list[Path], stack: ExitStack) -> Tables:
     for path in files:
         name = path.stem
         if path.suffix.lower() == ".xlsx":
-            found: Tables = stack.enter_context(open_workbook(stack.enter_context(path.open("rb"))))
+            found: Tables = stack.enter_context(open_workbook(TEMPLATE, stack.enter_context(path.open("rb"))))
         elif path.suffix.lower() == ".csv" and name in TABLES:
-            found = {name: csv_table(name, stack.enter_context(path.open("rb")))}
+            found = {name: csv_table(TEMPLATE, name, stack.enter_context(path.open("rb")))}
         else:
             expected = [f"{table}.csv" for table in TABLES]
             meant = closest_match(path.name, expected)

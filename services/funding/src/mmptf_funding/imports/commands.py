@@ -32,15 +32,15 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
+from mmptf_common.wire.tables import MAX_ERRORS, ImportErrors, RawRow, Row, not_in, read_row, repeated, row_error
+from mmptf_common.writes.table_files import Tables
 from mmptf_funding.editions import schemas as public
 from mmptf_funding.editions.domain import ReconciledTotal, TermKind
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules, template
-from mmptf_funding.imports.files import Tables
-from mmptf_funding.imports.rules import MAX_ERRORS, ImportErrors, SmallTables, Term, Vocabulary
+from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
 from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, search_words
-from mmptf_funding.imports.template import RawRow
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
 # The number of rows that are checked before other requests get a turn.
@@ -48,7 +48,7 @@ TURN = 50
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
 Progress = Callable[[str, int], None]
-AnyRow = TypeVar("AnyRow", bound=template.Row)
+AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ async def _read(model: type[AnyRow], tables: Tables, errors: ImportErrors) -> li
         number += 1
         if not number % TURN:
             await asyncio.sleep(0)
-        row, wrong = rules.read(model, raw)
+        row, wrong = read_row(model, raw)
         errors.add(wrong)
         if row is not None:
             found.append((raw.number, row))
@@ -232,11 +232,7 @@ async def _edition_of(
     if len(described) > 1:
         number, _ = described[1]
         errors.add(
-            [
-                rules.row_error(
-                    "edition", number, "code", ProblemCode.SEVERAL_EDITIONS, "one edition is imported at a time"
-                )
-            ]
+            [row_error("edition", number, "code", ProblemCode.SEVERAL_EDITIONS, "one edition is imported at a time")]
         )
     if described:
         _, row = described[0]
@@ -257,7 +253,7 @@ async def _edition_of(
     if code in known:
         return code
     if not errors.any_of("edition"):
-        errors.add([rules.not_in("requirements", naming.number, "edition", code, known)])
+        errors.add([not_in("requirements", naming.number, "edition", code, known)])
     return None
 
 
@@ -348,7 +344,7 @@ async def _document_taken(
         [row.code for _, row in given],
     )
     return [
-        rules.row_error("edition", number, "document", ProblemCode.DOES_NOT_MATCH, f"{row.document} is {title!r}")
+        row_error("edition", number, "document", ProblemCode.DOES_NOT_MATCH, f"{row.document} is {title!r}")
         for (number, row), (title,) in zip(given, titles, strict=True)
         if title not in (None, row.name)
     ]
@@ -461,12 +457,12 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
     # Of the other columns no plan depends; those of words alone would take seconds.
     await connection.execute("CREATE INDEX ON staged (code); ANALYZE staged (code, row, source_document, source_line)")
     await add(
-        lambda r: rules.repeated("requirements", r["row"], "code", r["code"], r["first"]),
+        lambda r: repeated("requirements", r["row"], "code", r["code"], r["first"]),
         "SELECT * FROM (SELECT row, code, min(row) OVER (PARTITION BY lower(code)) AS first FROM staged) AS coded"
         " WHERE row > first",
     )
     await add(
-        lambda r: rules.repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
+        lambda r: repeated("requirements", r["row"], "source_line", f"line {r['source_line']}", r["first"]),
         "SELECT * FROM (SELECT row, source_line,"
         " min(row) OVER (PARTITION BY source_document, source_line) AS first FROM staged"
         " WHERE source_line IS NOT NULL AND status <> 'missing_in_source') AS lined WHERE row > first",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import cache
 from typing import Annotated, BinaryIO
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,13 +16,13 @@ from mmptf_common.http.identity import Identity, PublicRequest
 from mmptf_common.http.parameters import StrictQuery
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, ProblemError
+from mmptf_common.writes.bodies import CSV, XLSX, busy, import_place, media_type_of, received
 from mmptf_common.writes.commands import Answer, WriteParameters, WriteQuery, answer_write
+from mmptf_common.writes.table_files import Tables
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.editions.routes import EDITIONS_TAG
 from mmptf_funding.imports import schemas, template
-from mmptf_funding.imports.bodies import CSV, XLSX, busy, import_place, media_type_of, received
 from mmptf_funding.imports.commands import Checked, changed_since, check_edition, write_edition
-from mmptf_funding.imports.files import Tables
 from mmptf_funding.imports.reading import tables_of
 from mmptf_funding.roles import MANAGEMENT_UNIT
 
@@ -30,6 +31,7 @@ router = openapi.Router()
 PATH = "/funding/v1/imports"
 # How often a file is checked where other imports are written meanwhile, before the caller has to come again.
 ATTEMPTS = 3
+_workbook = cache(template.TEMPLATE.workbook)
 
 
 @router.get(
@@ -44,9 +46,9 @@ async def get_import_template(
 ) -> Response:
     """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
     if query.format == "csv":
-        name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
+        name, media, body = f"{query.table}.csv", CSV, template.TEMPLATE.header(query.table).encode()
     else:
-        name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(template.workbook)
+        name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(_workbook)
     headers = {
         "Content-Type": media,
         "Content-Disposition": f'attachment; filename="{name}"',

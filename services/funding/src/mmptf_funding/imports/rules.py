@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from mmptf_common.wire.base import words_of
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
+from mmptf_common.wire.problems import ErrorDetail
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
+from mmptf_common.wire.tables import not_in, repeated, row_error, shown
 from mmptf_funding.editions.domain import RequirementStatus, TermKind
 from mmptf_funding.imports import template
-from mmptf_funding.imports.template import RawRow, TableName
+from mmptf_funding.imports.template import TableName
 
-# A report lists this many errors at most, and the number of all.
-MAX_ERRORS = 1000
 # Different unknown codes of a file for which the one that was meant is looked for among all terms.
 MAX_SUGGESTIONS = 50
 # The code of a printed total joins up to four others; its length is limited as that of any code.
 MAX_CODE = 64
-
-AnyRow = TypeVar("AnyRow", bound=template.Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,70 +85,6 @@ class SmallTables:
     vocabulary: list[tuple[int, template.VocabularyRow]]
     printed_totals: list[tuple[int, template.PrintedTotalRow]]
     initiatives: list[tuple[int, template.InitiativeRow]]
-
-
-class InvalidImport(InvalidRequest):
-    """422: what is wrong with the rows of an import; nothing was written."""
-
-    title = "The import is not valid"
-
-    def __init__(self, errors: list[ErrorDetail], found: int) -> None:
-        super().__init__(errors, code=ProblemCode.INVALID_IMPORT)
-        listed = "" if found == len(errors) else f", of which the first {len(errors)} are listed"
-        self.detail = f"{found} {'error' if found == 1 else 'errors'}{listed}; nothing was written."
-
-
-class ImportErrors:
-    """Collects the errors of an import: the first `MAX_ERRORS`, and the number of all."""
-
-    def __init__(self) -> None:
-        self.listed: list[ErrorDetail] = []
-        self.found = 0
-
-    def add(self, errors: Iterable[ErrorDetail]) -> None:
-        for found in errors:
-            self.found += 1
-            if len(self.listed) < MAX_ERRORS:
-                self.listed.append(found)
-
-    def any_of(self, table: TableName) -> bool:
-        return any(str(found.pointer).startswith(f"/{table}/") for found in self.listed)
-
-    def raise_if_any(self) -> None:
-        if self.found:
-            raise InvalidImport(self.listed, self.found)
-
-
-def read(model: type[AnyRow], raw: RawRow) -> tuple[AnyRow | None, list[ErrorDetail]]:
-    """The row as its model, or None and the errors of its cells."""
-    errors = list(raw.errors)
-    if errors and not raw.cells:
-        return None, errors
-    try:
-        row = model.model_validate(raw.cells)
-    except ValidationError as error:
-        # A cell that could not be read is absent from `cells`; only its first error is reported.
-        unread = {error.pointer for error in errors}
-        found = [_cell_error(model.table, raw, e) for e in error.errors(include_url=False)]
-        return None, errors + [error for error in found if error.pointer not in unread]
-    return (None, errors) if errors else (row, [])
-
-
-def _cell_error(table: TableName, raw: RawRow, error: ErrorDetails) -> ErrorDetail:
-    column = str(error["loc"][0]) if error["loc"] else template.columns(table)[0]
-    given = raw.cells.get(column)
-    if error["type"] == "missing":
-        return row_error(table, raw.number, column, ProblemCode.EMPTY_CELL, "a value is expected")
-    if error["type"] == "literal_error":
-        allowed = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-        word = closest_match(given or "", allowed)
-        return not_in(table, raw.number, column, given or "", allowed, meant=Suggestion(word) if word else None)
-    if error["type"] == "unknown_code":
-        suggestion = error["ctx"]["suggestion"]
-        return row_error(table, raw.number, column, ProblemCode.UNKNOWN_CODE, error["msg"], suggestion=suggestion)
-    if error["type"] == "reserved":
-        return row_error(table, raw.number, column, ProblemCode.RESERVED, error["msg"])
-    return row_error(table, raw.number, column, ProblemCode.INVALID_VALUE, f"{shown(given)}: {reason_of(error)}")
 
 
 def vocabulary_errors(
@@ -411,56 +340,6 @@ def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Voca
     return errors
 
 
-def row_error(
-    table: TableName,
-    number: int,
-    column: str,
-    code: ProblemCode,
-    detail: str,
-    *,
-    allowed: Iterable[str] | None = None,
-    suggestion: str | None = None,
-) -> ErrorDetail:
-    """An error of one cell; its pointer is /table/row/column."""
-    return error_detail(
-        code,
-        f"{table}, row {number}, column {column}: {detail}",
-        pointer=f"/{table}/{number}/{column}",
-        allowed=allowed,
-        suggestion=suggestion,
-    )
-
-
-def not_in(
-    table: TableName,
-    row: int,
-    column: str,
-    given: str,
-    allowed: Iterable[str],
-    *,
-    meant: Suggestion | None = None,
-    suggest: Callable[[str, Iterable[str]], Suggestion | None] = suggestion_among,
-) -> ErrorDetail:
-    """An error for an unknown code, with the one that was meant where that is nearly certain.
-
-    meant: it, where it was looked up already; suggest: looks it up
-    """
-    known = list(allowed)
-    meant = meant or suggest(given, known)
-    hint = f"; {meant}" if meant else ""
-    few = known if len(known) <= 30 else None
-    takes = f"; it takes {', '.join(known)}" if few and not meant else ""
-    return row_error(
-        table, row, column, ProblemCode.UNKNOWN_CODE, f"{shown(given)} is not known here{hint}{takes}", allowed=few,
-        suggestion=meant and meant.code,
-    )  # fmt: skip
-
-
-def shown(value: str | None) -> str:
-    """A value as error texts show it: quoted, and cut to a line."""
-    return repr((value or "")[:64])
-
-
 def other_edition(table: TableName, row: int, named: str, edition: str) -> list[ErrorDetail]:
     """An error where a row names another edition than the imported one."""
     if named == edition:
@@ -471,8 +350,3 @@ def other_edition(table: TableName, row: int, named: str, edition: str) -> list[
 def taken(table: TableName, row: int, code: str, edition: str) -> ErrorDetail:
     """An error for a code that a record of another edition has."""
     return row_error(table, row, "code", ProblemCode.CODE_TAKEN, f"{code} belongs to {edition}")
-
-
-def repeated(table: TableName, row: int, column: str, value: object, first: int) -> ErrorDetail:
-    """An error for a value that an earlier row of the same file has."""
-    return row_error(table, row, column, ProblemCode.REPEATED_ROW, f"{value} is in row {first} already")

@@ -15,10 +15,11 @@ from mmptf_common.http.search import words
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.places import names_of
+from mmptf_common.wire.tables import ImportErrors, RawRow, read_row
 from mmptf_funding.editions.domain import ReadingConfidence, RequirementStatus
 from mmptf_funding.imports import rules
-from mmptf_funding.imports.rules import ImportErrors, Requirement, Term, Vocabulary
-from mmptf_funding.imports.template import RawRow, RequirementRow
+from mmptf_funding.imports.rules import Requirement, Term, Vocabulary
+from mmptf_funding.imports.template import RequirementRow
 
 CURRENCY = "USD"
 # The columns of the template that many rows have in common: no check compares a cell of one group with one of another.
@@ -101,7 +102,7 @@ class RequirementReader:
 
     def _new(self, raw: RawRow) -> str | None:
         """The same of a row with cells that no right row before it had; adds its errors."""
-        row, wrong = rules.read(RequirementRow, raw)
+        row, wrong = read_row(RequirementRow, raw)
         if row is not None:
             wrong = rules.requirement_errors(raw.number, row, self._vocabulary)
         if row is None or wrong:

@@ -2,110 +2,37 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
-from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from typing_extensions import TypeAliasType
+from pydantic import BeforeValidator, Field
 
-from mmptf_common.wire import texts
-from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
+from mmptf_common.wire.base import Code, NewCode
 from mmptf_common.wire.codes import AmountPrecision
-from mmptf_common.wire.problems import ErrorDetail
+from mmptf_common.wire.tables import (
+    SEVERAL,
+    Amount,
+    CountryCode,
+    DayCell,
+    Line,
+    Row,
+    Several,
+    SignedAmount,
+    Template,
+    Text,
+    split_cell,
+)
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
 
 TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement"]
 # Those of an edition, which a workbook has.
 TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "printed-totals", "initiatives")
-GUIDE = "guide"
-SEVERAL = "|"
-_AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _amount(value: object) -> object:
-    """The exact Decimal of an amount; raises ValueError with the reason for any other text."""
-    if not isinstance(value, str) or _AMOUNT.fullmatch(value):
-        return Decimal(value) if isinstance(value, str) else value
-    if value.startswith("-"):
-        raise ValueError("an amount is never negative")
-    if re.fullmatch(r"[0-9]+\.[0-9]{3,}", value):
-        raise ValueError("an amount has at most two decimal places; a fraction of a cent cannot be stored")
-    raise ValueError("digits are expected, with a point before the cents and without separators, such as 2500000.00")
-
-
-def _signed(value: object) -> object:
-    """The exact Decimal of an amount that may have a minus sign; raises ValueError as `_amount` does."""
-    if isinstance(value, str) and value.startswith("-"):
-        return -Decimal(str(_amount(value[1:])))
-    return _amount(value)
-
-
-def _day(value: object) -> object:
-    # Pydantic takes seconds since 1970 for a day, too.
-    if isinstance(value, str) and not _DAY.fullmatch(value):
-        raise ValueError("a day is expected, as year, month and day, such as 2025-01-31")
-    return value
-
-
-def _whole(value: object) -> object:
-    # Pydantic takes underscores between digits, as Python does: 1_1 would be the line 11.
-    if isinstance(value, str) and "_" in value:
-        raise ValueError("a whole number is expected, such as 12")
-    return value
-
-
-def _several(value: object) -> object:
-    return value.split(SEVERAL) if isinstance(value, str) else value
-
-
-Text = Annotated[
-    str,
-    StringConstraints(
-        max_length=1000,
-        pattern=worded(
-            rf"^[^\x00-\x1f{texts.REFUSED}]*[^\x00-\x1f{texts.HIDDEN}\s][^\x00-\x1f{texts.REFUSED}]*$",
-            "text in one line that shows something, without characters that nobody sees",
-        ),
-    ),
-    AfterValidator(texts.visible_text),
-    AfterValidator(texts.not_a_formula),
-]
-Amount = Annotated[Decimal, BeforeValidator(_amount)]
-SignedAmount = Annotated[Decimal, BeforeValidator(_signed)]
-DayCell = Annotated[date, BeforeValidator(_day)]
-Line = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000_000)]
-Several = Annotated[list[Text], BeforeValidator(_several), Field(max_length=100)]
 # Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
 MOST_POPULATIONS = 32
-CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 NOTE = "what whoever uses the figure has to know"
 READING_NOTE = "how the row was read from the text, for whoever checks it"
 LAST_LINE = "its last line, where it takes several"
-
-
-@dataclass(frozen=True, slots=True)
-class RawRow:
-    """One row of a table as text: its number in the spreadsheet, its filled cells, the errors of unreadable ones."""
-
-    number: int
-    cells: dict[str, str]
-    errors: tuple[ErrorDetail, ...] = ()
-
-
-class Row(BaseModel):
-    """A row of a table; an empty cell is no value, and its column may then be left out."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    table: ClassVar[TableName]
 
 
 class EditionRow(Row):
@@ -139,7 +66,7 @@ class VocabularyRow(Row):
         CountryCode | None, Field(description="ISO 3166-1 alpha-3 of a place, empty if it is no single country")
     ] = None
     covers: Annotated[
-        Annotated[list[CountryCode], BeforeValidator(_several), Field(max_length=100)],
+        Annotated[list[CountryCode], BeforeValidator(split_cell), Field(max_length=100)],
         Field(description=f"ISO 3166-1 alpha-3 codes of other countries that a place covers, separated by {SEVERAL}"),
     ] = []
     footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
@@ -172,7 +99,7 @@ class RequirementRow(Row):
     amount_as_printed: Annotated[Text | None, Field(description="the amount, or the word in its place")] = None
     target_populations: Annotated[
         list[Text],
-        BeforeValidator(_several),
+        BeforeValidator(split_cell),
         Field(max_length=MOST_POPULATIONS, description=f"target populations of the vocabulary, separated by {SEVERAL}"),
     ] = []
     confidence: Annotated[
@@ -273,68 +200,11 @@ class BankStatementRow(Row):
 
 
 ROWS: Mapping[TableName, type[Row]] = {
-    row.table: row
-    for row in (EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow)
+    "edition": EditionRow,
+    "vocabulary": VocabularyRow,
+    "requirements": RequirementRow,
+    "printed-totals": PrintedTotalRow,
+    "initiatives": InitiativeRow,
+    "bank-statement": BankStatementRow,
 }
-
-
-def columns(table: TableName) -> list[str]:
-    """The columns of a table, in the order of the template and of the exports."""
-    return list(ROWS[table].model_fields)
-
-
-def required(table: TableName) -> list[str]:
-    """The columns that every file has to have."""
-    return [name for name, field in ROWS[table].model_fields.items() if field.is_required()]
-
-
-def guide() -> Iterable[tuple[str, str, str, str]]:
-    """A description of every column: table, column, whether it is required, and its values."""
-    for table in TABLES:
-        for name, field in ROWS[table].model_fields.items():
-            choices = _choices(field.annotation)
-            holds = f"{field.description}{': ' + ', '.join(choices) if choices else ''}"
-            yield table, name, "yes" if field.is_required() else "no", holds
-
-
-def _choices(annotation: Any) -> list[str]:
-    parts = (annotation, *get_args(annotation))
-    found = [
-        choice for part in parts for choice in get_args(part.__value__ if isinstance(part, TypeAliasType) else part)
-    ]
-    return [choice for choice in found if isinstance(choice, str)]
-
-
-def header(table: TableName) -> str:
-    """The first line of a table's CSV."""
-    return ",".join(columns(table)) + "\n"
-
-
-@cache
-def workbook() -> bytes:
-    """The template as an XLSX workbook: a guide, and one empty sheet for each table."""
-    # Imported here and in `_bold`: it takes 8 MB, and few processes are asked for the template.
-    from openpyxl import Workbook
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(GUIDE)
-    sheet.append(["sheet", "column", "required", "what it holds"])
-    for line in guide():
-        sheet.append(line)
-    for table in TABLES:
-        sheet = book.create_sheet(table)
-        sheet.freeze_panes = "A2"
-        sheet.append(_bold(sheet, columns(table)))
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
-
-
-def _bold(sheet: Any, names: list[str]) -> list[Any]:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.styles import Font
-
-    cells = [WriteOnlyCell(sheet, value=name) for name in names]
-    for cell in cells:
-        cell.font = Font(bold=True)
-    return cells
+TEMPLATE: Template[TableName] = Template(ROWS, TABLES)

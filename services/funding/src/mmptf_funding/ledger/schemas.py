@@ -11,6 +11,7 @@ from typing_extensions import TypeAliasType
 
 from mmptf_common.http.parameters import Flag, ListQuery, PointInTime, TableQuery, TotalsQuery, Values, order_by
 from mmptf_common.routers.cards import Card
+from mmptf_common.wire.attachments import Attachment, AttachmentSent
 from mmptf_common.wire.base import (
     COUNTRY_PATTERN,
     Code,
@@ -68,24 +69,6 @@ Account = Annotated[
 Decision = Annotated[
     NamedElsewhere,
     Field(description="Code of the decision of the Steering Committee that it carries out.", examples=["SC-1"]),
-]
-HttpsAddress = Annotated[
-    str,
-    Field(
-        max_length=2000,
-        pattern=worded(
-            r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[!#-;=?-Z_a-z~]*)?$",
-            "an address that begins with https://, without spaces, such as https://docs.example.org/agreement.pdf",
-        ),
-        examples=["https://docs.example.org/agreement.pdf"],
-    ),
-]
-Sha256 = Annotated[
-    str,
-    Field(
-        pattern=worded(r"^[0-9a-f]{64}$", "a SHA-256 hash, as 64 hexadecimal digits in lower case"),
-        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
-    ),
 ]
 OnDay = Annotated[
     Day | None,
@@ -148,17 +131,6 @@ class InstalmentSent(RequestModel):
             due=datetime.date.fromisoformat(self.due),
             sum=domain.Sum(amount=Decimal(self.amount), currency=currency),
         )
-
-
-class AttachmentSent(RequestModel):
-    """A document behind an entry that is stored elsewhere, and the hash by which anybody knows that it is the same."""
-
-    title: Annotated[Text, Field(max_length=300)]
-    """What the document is, such as the administrative arrangement."""
-    url: HttpsAddress
-    """Where it is stored."""
-    sha256: Sha256
-    """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
 class AgentFeeSent(RequestModel):
@@ -332,17 +304,6 @@ class AgentFee(ResponseModel):
     """The fee, in US dollars; zero where the agent takes none."""
     reason: str
     """Why it differs; it is the `note` of the entry of the fee."""
-
-
-class Attachment(ResponseModel):
-    """A document behind a record that is stored elsewhere, and the hash by which anybody knows that it is the same."""
-
-    title: str
-    """What the document is."""
-    url: str
-    """Where it is stored."""
-    sha256: str
-    """SHA-256 of its bytes, as 64 hexadecimal digits."""
 
 
 class LedgerFlagDetail(ResponseModel):

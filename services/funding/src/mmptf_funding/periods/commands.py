@@ -12,12 +12,12 @@ from sqlmodel import col
 from mmptf_common.http.identity import Identity
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import put, submission
+from mmptf_common.wire.attachments import Attachment
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.ledger.domain import CURRENCY
-from mmptf_funding.ledger.schemas import Attachment
 from mmptf_funding.models import AccountingPeriodRow
 from mmptf_funding.periods import rules, schemas
 from mmptf_funding.periods.domain import PeriodStatus, Term

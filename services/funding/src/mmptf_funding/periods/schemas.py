@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, order_by
+from mmptf_common.wire.attachments import Attachment, AttachmentSent
 from mmptf_common.wire.base import Code, Day, NewCode, RequestModel, ResponseModel, Text, worded
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
-from mmptf_funding.ledger.schemas import Attachment, AttachmentSent
 from mmptf_funding.periods.domain import FigureComparison, PeriodFigureLine, PeriodStatus
 
 Reason = Annotated[Text, Field(max_length=2000)]

@@ -11,13 +11,13 @@ import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, time
 from typing import IO, Any, BinaryIO, cast
 from xml.parsers import expat
 
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail, raise_if_any
-from mmptf_funding.imports.rules import row_error
-from mmptf_funding.imports.template import GUIDE, TABLES, RawRow, TableName, columns, required
+from mmptf_common.wire.tables import GUIDE, RawRow, Template, row_error
 
 # Workbooks are small: the edition of 2015 has 100 KB. Unpacked, they are read in pieces, except their shared strings.
 MAX_WORKBOOK = 4 * 1024 * 1024
@@ -38,7 +38,9 @@ NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
 # What spreadsheets write between cells in place of commas.
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
-Tables = dict[TableName, Iterable[RawRow] | AsyncIterator[RawRow]]
+# The rows of tables, by the names of the tables.
+Tables = dict[str, Iterable[RawRow] | AsyncIterator[RawRow]]
+AnyTemplate = Template[Any]
 
 
 def file_error(code: ProblemCode, detail: str) -> InvalidRequest:
@@ -46,14 +48,14 @@ def file_error(code: ProblemCode, detail: str) -> InvalidRequest:
     return InvalidRequest([error_detail(code, detail)])
 
 
-def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
+def csv_table(template: AnyTemplate, table: str, file: BinaryIO) -> Iterator[RawRow]:
     """The rows of a CSV: UTF-8, commas, a header with the template's columns in any order; uses constant memory."""
     reader = csv.reader(_lines(table, file), strict=True)
     number = 1
     try:
         header = next(reader, None)
-        _check_separator(table, header or [])
-        _check_header(table, header or [])
+        _check_separator(template, table, header or [])
+        _check_header(template, table, header or [])
         names = cast("list[str]", header)
         for number, cells in enumerate(reader, start=2):
             if len(cells) == len(names):
@@ -79,7 +81,7 @@ def csv_table(table: TableName, file: BinaryIO) -> Iterator[RawRow]:
         raise file_error(ProblemCode.NOT_CSV, f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
 
 
-def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
+def _lines(table: str, file: BinaryIO) -> Iterator[str]:
     """The lines of a text, each up to a limit, so that a file without line ends is not read into memory as a whole."""
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     while line := file.readline(MAX_LINE):
@@ -89,10 +91,10 @@ def _lines(table: TableName, file: BinaryIO) -> Iterator[str]:
     yield decode(b"", final=True)
 
 
-def _check_separator(table: TableName, header: list[str]) -> None:
+def _check_separator(template: AnyTemplate, table: str, header: list[str]) -> None:
     """Refuse a header with something else than commas between the names of the template."""
     for separator, name in SEPARATORS.items():
-        if len(header) == 1 and len(set(header[0].split(separator)) & set(columns(table))) > 1:
+        if len(header) == 1 and len(set(header[0].split(separator)) & set(template.columns(table))) > 1:
             raise file_error(
                 ProblemCode.NOT_CSV,
                 f"{table}: the cells are separated by {name}; they have to be separated by commas. A spreadsheet writes"
@@ -100,8 +102,8 @@ def _check_separator(table: TableName, header: list[str]) -> None:
             )
 
 
-def _check_header(table: TableName, header: list[str]) -> None:
-    known = columns(table)
+def _check_header(template: AnyTemplate, table: str, header: list[str]) -> None:
+    known = template.columns(table)
     if len(header) > MAX_COLUMNS:
         raise file_error(
             ProblemCode.FILE_TOO_LARGE, f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}"
@@ -126,14 +128,14 @@ def _check_header(table: TableName, header: list[str]) -> None:
             errors.append(row_error(table, 1, name, ProblemCode.REPEATED_COLUMN, "the column is there more than once"))
     errors += [
         row_error(table, 1, name, ProblemCode.MISSING_COLUMN, "the column has to be there")
-        for name in required(table)
+        for name in template.required(table)
         if name not in header
     ]
     raise_if_any(errors)
 
 
 @contextmanager
-def open_workbook(file: BinaryIO) -> Iterator[Tables]:
+def open_workbook(template: AnyTemplate, file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
     # Imported here: it takes 8 MB, and few processes read a workbook.
     from openpyxl import load_workbook
@@ -152,11 +154,11 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
                 error_detail(
                     ProblemCode.UNKNOWN_TABLE,
                     f"{name!r} is no table of the template",
-                    allowed=list(TABLES),
-                    suggestion=closest_match(name, TABLES),
+                    allowed=list(template.tables),
+                    suggestion=closest_match(name, template.tables),
                 )
                 for name in sheets
-                if name not in TABLES
+                if name not in template.tables
             ]
             raise_if_any(errors)
             # The reader leaves out sheets whose parts are not there, and an edition would lose a table unsaid.
@@ -165,7 +167,7 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
                     raise file_error(
                         ProblemCode.NOT_A_WORKBOOK, f"the sheet {name[:64]!r} is named and not in the file"
                     )
-            yield {cast("TableName", name): _sheet(cast("TableName", name), sheet) for name, sheet in sheets.items()}
+            yield {name: _sheet(template, name, sheet) for name, sheet in sheets.items()}
         finally:
             book.close()
 
@@ -305,10 +307,11 @@ def _look_through(plain: BinaryIO) -> list[str]:
     return parts.sheets
 
 
-def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
+def _sheet(template: AnyTemplate, table: str, sheet: Any) -> Iterator[RawRow]:
     # The dimensions that a file declares are ignored: rows are counted as they are read, up to a limit.
     sheet.reset_dimensions()
     names: list[str] = []
+    days = template.rows[table].days
     try:
         for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
             if number > MAX_ROWS:
@@ -319,12 +322,12 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
                 names = [str(cell.value) if cell.value is not None else "" for cell in cells]
                 while names and not names[-1]:
                     names.pop()
-                _check_header(table, names)
+                _check_header(template, table, names)
                 continue
             filled: dict[str, str] = {}
             errors = []
             for name, cell in zip(names, cells, strict=False):
-                text, problem = _text(cell)
+                text, problem = _text(cell, of_days=name in days)
                 if problem:
                     errors.append(row_error(table, number, name, *problem))
                 elif text:
@@ -342,11 +345,14 @@ def _sheet(table: TableName, sheet: Any) -> Iterator[RawRow]:
     except Exception as error:
         raise file_error(ProblemCode.NOT_A_WORKBOOK, f"the sheet {table} cannot be read") from error
     if not names:
-        _check_header(table, names)
+        _check_header(template, table, names)
 
 
-def _text(cell: Any) -> tuple[str, tuple[ProblemCode, str] | None]:
-    """The text that a CSV would have for a cell, and None or the code and detail of its error."""
+def _text(cell: Any, *, of_days: bool) -> tuple[str, tuple[ProblemCode, str] | None]:
+    """The text that a CSV would have for a cell, and None or the code and detail of its error.
+
+    of_days: whether days are taken as spreadsheets keep them, which is as numbers with a form
+    """
     value, kind = cell.value, cell.data_type
     if value is None:
         return "", None
@@ -354,6 +360,8 @@ def _text(cell: Any) -> tuple[str, tuple[ProblemCode, str] | None]:
         return "", (ProblemCode.NOT_TEXT_OR_NUMBER, "a formula; its value is expected")
     if kind == "e":
         return "", (ProblemCode.NOT_TEXT_OR_NUMBER, f"the error value {value}")
+    if of_days and isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat(), None
     if isinstance(value, bool) or kind not in {"s", "n", "inlineStr"} or not isinstance(value, str | int | float):
         return "", (ProblemCode.NOT_TEXT_OR_NUMBER, "text or a number is expected")
     if isinstance(value, str):
