@@ -26,7 +26,10 @@ def lines_of_the_fund(answer: Contract) -> Iterator[Contract]:
 
 
 def lines_of_a_period(answer: Contract) -> Iterator[Contract]:
-    for section in ("sources", "uses", "pledges", "commitments", "allocations", "expenditures"):
+    for section in (
+        *("sources", "uses", "pledges", "commitments", "commitment_amendments", "exchange_differences", "allocations"),
+        "expenditures",
+    ):
         found = answer[section]
         yield from ({"section": section, **line} for line in (found if isinstance(found, list) else [found]))
     for section, found in answer.items():

@@ -91,6 +91,13 @@ class Suite:
     async def revision(self, running: RunningApp) -> int:
         return int(await pool_of(running.app.state.database).fetchval("SELECT coalesce(max(number), 0) FROM revision"))
 
+    async def decide(self, *codes: str) -> None:
+        """Enter the decisions of the Steering Committee that the commands name."""
+        for code in codes:
+            sent = {"code": code, "date": "2023-12-31", "kind": "other", "text": "As the committee decided."}
+            answer = await self.catalog.client.post(f"{CATALOG}/decisions", json=sent, headers=writing("admin"))
+            assert answer.status_code == 201, answer.text
+
     # - commands -
 
     async def do(self, command: Command) -> None:
@@ -311,6 +318,7 @@ class Suite:
             params={"dry_run": str(command.dry).lower()},
             headers=writing(*command.who),
         )
+        catalogue = await self.programmes()
         try:
             catalogue = await self.programmes()
             right = self.books.correct(command.who, code, sent, day, catalogue)

@@ -12,31 +12,34 @@ Json = dict[str, Any]
 Get = Callable[[str], Awaitable[Any]]
 
 STATEMENTS = "/funding/v1/period-statements"
-CASH = {
-    "deposit": 1, "interest": 1, "transfer": -1, "refund": 1, "agent_fee": -1, "direct_cost": -1, "bank_charge": -1,
-}  # fmt: skip
+CAME = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
+WENT = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund", "transfer_to_fund")
+CASH = {**dict.fromkeys(CAME, 1), **dict.fromkeys(WENT, -1), "refund": 1}
 AVAILABLE = {kind: sign for kind, sign in CASH.items() if kind != "transfer"} | {"allocation": -1}
 HELD = {"transfer": 1, "refund": -1, "expenditure": -1}
 WAITING = {"allocation": 1, "transfer": -1}
+PROMISES = {"pledges": "pledge", "commitments": "commitment", "commitment_amendments": "commitment_amendment"}
 LINES = {
-    "contributors": {"pledges": "pledge", "commitments": "commitment", "deposits": "deposit"},
+    "contributors": {
+        **PROMISES, "deposits": "deposit", "exchange_differences": "exchange_difference",
+        "refunds": "contributor_refund",
+    },
     "programmes": {
         "allocations": "allocation", "transfers": "transfer", "refunds": "refund", "expenditures": "expenditure",
     },
     "organizations": {"transfers": "transfer", "refunds": "refund", "expenditures": "expenditure"},
     "thematic-areas": {
-        "pledges": "pledge", "commitments": "commitment", "deposits": "deposit", "agent_fees": "agent_fee",
+        **PROMISES, "deposits": "deposit", "contributor_refunds": "contributor_refund", "agent_fees": "agent_fee",
         "allocations": "allocation", "refunds": "refund",
     },
 }  # fmt: skip
+OTHER = ("interest", "transfer_from_fund", "other_income", "opening_balance", "direct_cost", "bank_charge",
+         "transfer_to_fund")  # fmt: skip
 BALANCES: dict[str, dict[str, dict[str, int]]] = {
     "contributors": {},
     "programmes": {"not_yet_transferred": WAITING, "balance_with_organizations": HELD},
     "organizations": {"balance_with_organization": HELD},
-    "thematic-areas": {
-        "other": {kind: CASH[kind] for kind in ("interest", "direct_cost", "bank_charge")},
-        "available": AVAILABLE,
-    },
+    "thematic-areas": {"other": {kind: CASH[kind] for kind in OTHER}, "available": AVAILABLE},
 }
 PARTY = {
     "contributors": "contributor", "programmes": "programme", "organizations": "organization",
@@ -127,18 +130,17 @@ async def check(get: Get, model: Model, start: str | None, end: str | None, **qu
     asked = urlencode(days(start, end) | query)
     links = list[Json]()
     fund = without_links(await get(f"{STATEMENTS}/fund?{asked}"), links)
-    assert fund["sources"] == [model.line(model.rows, kind, start, end) for kind in ("deposit", "interest")]
-    uses = ("transfer", "refund", "agent_fee", "direct_cost", "bank_charge")
-    assert fund["uses"] == [model.line(model.rows, kind, start, end) for kind in uses]
+    assert fund["sources"] == [model.line(model.rows, kind, start, end) for kind in CAME]
+    assert fund["uses"] == [model.line(model.rows, kind, start, end) for kind in WENT]
     for member, kind in (
-        ("pledges", "pledge"), ("commitments", "commitment"), ("allocations", "allocation"),
+        *PROMISES.items(), ("exchange_differences", "exchange_difference"), ("allocations", "allocation"),
         ("expenditures", "expenditure"),
     ):  # fmt: skip
         assert fund[member] == model.line(model.rows, kind, start, end)
     for member, signs in (
         ("cash", CASH), ("available_to_allocate", AVAILABLE), ("not_yet_transferred", WAITING),
-        ("balance_with_organizations", HELD), ("total_sources", {"deposit": 1, "interest": 1}),
-        ("total_uses", {kind: -CASH[kind] for kind in uses}),
+        ("balance_with_organizations", HELD), ("total_sources", dict.fromkeys(CAME, 1)),
+        ("total_uses", {kind: -CASH[kind] for kind in WENT}),
     ):  # fmt: skip
         assert fund[member] == model.balance(model.rows, signs, start, end), member
     assert (fund["date_from"], fund["date_to"]) == (start, end)

@@ -42,6 +42,7 @@ async def test_the_books_equal_a_plain_model(
         running_ledger(new_database("funding"), catalog_url, redis_server.url) as ledger,
     ):
         suite = Suite(catalog, ledger.running)
+        await suite.decide("SC-2", "SC-3")
         for command in commands:
             note(f"{command}")
             await suite.do(command)

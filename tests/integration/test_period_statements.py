@@ -36,19 +36,20 @@ def entries() -> list[Json]:
         return f"{first + timedelta(days=draw.randrange(least, most))}"
 
     programmes = {"ETH-01": ("ILO", "WHO"), "MKD-01": ("IOM",), NO_AREA: ("IOM", "WHO")}
-    found = [body("deposit", "90000.00", "2023-01-15", contributor="DEU")]
+    found = [body("deposit", "90000.00", "2023-01-15", contributor=code) for code in ("DEU", "USA")]
     found += [body("allocation", "9000.00", "2023-02-01", programme=code, reference="SC-1") for code in programmes]
     for code, organizations in programmes.items():
         found += [
             body("transfer", "2500.00", "2023-02-03", programme=code, organization=organization)
             for organization in organizations
         ]
-    for n in range(60):
+    for n in range(90):
         kind = draw.choice(["pledge", "commitment", "deposit", "deposit", "allocation", "transfer", "expenditure",
-                            "refund", "direct_cost", "bank_charge", "interest"])  # fmt: skip
+                            "refund", "direct_cost", "bank_charge", "interest", "contributor_refund",
+                            "other_income", "transfer_to_fund", "transfer_from_fund"])  # fmt: skip
         amount = f"{draw.randrange(1, 9000) / 100:.2f}"
         members: Json = {}
-        if kind in ("pledge", "commitment", "deposit"):
+        if kind in ("pledge", "commitment", "deposit", "contributor_refund"):
             members["contributor"] = draw.choice(["DEU", "USA"])
             if area := draw.choice([None, "1", "2"]):
                 members["thematic_area"] = area
@@ -58,7 +59,9 @@ def entries() -> list[Json]:
                 members["organization"] = draw.choice(programmes[members["programme"]])
             if kind == "expenditure":
                 members["category"] = draw.choice(["supplies", "travel"])
-        if kind in ("allocation", "direct_cost"):
+        if kind.startswith("transfer_"):
+            members["counterpart_fund"] = "Another fund"
+        if kind in ("allocation", "direct_cost", "contributor_refund", "other_income") or "counterpart_fund" in members:
             members["reference"] = f"SC-{n}"
         found.append(body(kind, amount, day(), **members))
     return found
@@ -160,7 +163,7 @@ async def test_every_statement_is_there_as_csv(ledger: LedgerClient) -> None:
     paths = [
         path
         for path, found in contract.items()
-        if "get" in found and "{" not in path and ("statement" in path or path.endswith("/capitalization"))
+        if "get" in found and "{" not in path and path.startswith((STATEMENT, STATEMENTS, "/funding/v1/capitalization"))
     ]
     assert {f"{STATEMENTS}/fund", STATEMENT, f"{STATEMENT}/budgets", f"{STATEMENT}/earmarks"} <= set(paths)
     assert len(paths) >= 13

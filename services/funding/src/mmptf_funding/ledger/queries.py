@@ -22,15 +22,25 @@ _AREA_NAMES = ", ".join(f"('{code}', '{name}')" for code, name in THEMATIC_AREAS
 CONTRIBUTOR = _coded("contributor", "(SELECT name FROM contributor AS named WHERE named.code = {})")
 PROGRAMME = _coded("programme", "(SELECT record->>'title' FROM programme AS named WHERE named.code = {})")
 
-# The thematic area whose money an entry of the list is, as in the statements of areas: that of its programme, and of a
-# fee that of its deposit.
-EARMARK = """(CASE
-    WHEN entry.programme IS NOT NULL THEN (
-        SELECT record#>>'{thematic_area,code}' FROM programme AS named WHERE named.code = entry.programme)
-    WHEN entry.kind = 'agent_fee' THEN (
-        SELECT followed.thematic_area FROM ledger_entry AS followed
-         WHERE followed.code = entry.follows COLLATE "C")
-    ELSE entry.thematic_area END)""".replace("{", "{{").replace("}", "}}")
+
+def _of_areas(areas: list[str], arguments: Arguments) -> str:
+    """SQL of whether an entry is money of thematic areas: of its programme, of a fee its deposit, or else its own."""
+    named = f"{arguments.bind(areas)}::text[]"
+    return f"""(
+        entry.programme = ANY(ARRAY(SELECT code FROM programme WHERE record#>>'{{thematic_area,code}}' = ANY({named})))
+        OR (entry.programme IS NULL AND entry.kind <> 'agent_fee' AND entry.thematic_area = ANY({named}))
+        OR (entry.kind = 'agent_fee' AND entry.follows = ANY(ARRAY(
+            SELECT code FROM ledger_entry WHERE kind = 'deposit' AND thematic_area = ANY({named})))))"""
+
+
+_OF_NO_AREA = """(CASE
+    WHEN entry.programme IS NOT NULL THEN NOT EXISTS (
+        SELECT FROM programme AS named
+         WHERE named.code = entry.programme AND record#>>'{thematic_area,code}' IS NOT NULL)
+    WHEN entry.kind = 'agent_fee' THEN NOT EXISTS (
+        SELECT FROM ledger_entry AS followed
+         WHERE followed.code = entry.follows COLLATE "C" AND followed.thematic_area IS NOT NULL)
+    ELSE entry.thematic_area IS NULL END)"""
 
 DIMENSIONS = {
     "kind": Dimension("filtered.kind"),
@@ -118,10 +128,10 @@ LEDGER = Listing(
             )
         },
         "earmark": Filter(
-            f"{EARMARK} = ANY({{}}::text[])",
+            _of_areas,
             f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
             "/catalog/v1/thematic-areas",
-            not_stated=f"{EARMARK} IS NULL",
+            not_stated=_OF_NO_AREA,
         ),
         "category": Filter("category = ANY({}::text[])", not_stated="category IS NULL"),
         # Only entries with a flag are in the index.

@@ -169,6 +169,8 @@ async def answer_fund(request: Request, query: schemas.PeriodStatementQuery) -> 
                 "cash": sums.balance(rules.CASH),
                 "pledges": sums.line("pledge"),
                 "commitments": sums.line("commitment"),
+                "commitment_amendments": sums.line("commitment_amendment"),
+                "exchange_differences": sums.line("exchange_difference"),
                 "allocations": sums.line("allocation"),
                 "expenditures": sums.line("expenditure"),
                 "not_yet_transferred": sums.balance(rules.NOT_YET_TRANSFERRED),
@@ -192,6 +194,8 @@ def _fund_table(statement: schemas.FundPeriodStatement) -> bytes:
         "uses": statement.uses,
         "pledges": [statement.pledges],
         "commitments": [statement.commitments],
+        "commitment_amendments": [statement.commitment_amendments],
+        "exchange_differences": [statement.exchange_differences],
         "allocations": [statement.allocations],
         "expenditures": [statement.expenditures],
     }
@@ -354,7 +358,14 @@ CONTRIBUTORS = PartyStatements(
         "contributor": "code",
         "name": "(SELECT name FROM contributor AS named WHERE named.code = stated.code)",
     },
-    lines={"pledges": "pledge", "commitments": "commitment", "deposits": "deposit"},
+    lines={
+        "pledges": "pledge",
+        "commitments": "commitment",
+        "commitment_amendments": "commitment_amendment",
+        "deposits": "deposit",
+        "exchange_differences": "exchange_difference",
+        "refunds": "contributor_refund",
+    },
 )
 AREAS = PartyStatements(
     about="What was restricted to each thematic area, and allocated to its programmes, before, within and up to the"
@@ -371,7 +382,9 @@ AREAS = PartyStatements(
     lines={
         "pledges": "pledge",
         "commitments": "commitment",
+        "commitment_amendments": "commitment_amendment",
         "deposits": "deposit",
+        "contributor_refunds": "contributor_refund",
         "agent_fees": "agent_fee",
         "allocations": "allocation",
         "refunds": "refund",
@@ -467,7 +480,7 @@ class _AreaSums:
 
     @property
     def earmarked(self) -> rules.Earmarked:
-        received = self.amount("deposit") - self.amount("agent_fee") + self.other
+        received = self.amount("deposit") - self.amount("contributor_refund") - self.amount("agent_fee") + self.other
         return rules.Earmarked(received, self.amount("allocation") - self.amount("refund"))
 
     def line(self, kind: LedgerEntryKind) -> StatementLine:
@@ -482,6 +495,7 @@ class _AreaSums:
             thematic_area=self.code,
             name=THEMATIC_AREAS.get(self.code),
             deposits=self.line("deposit"),
+            contributor_refunds=self.line("contributor_refund"),
             agent_fees=self.line("agent_fee"),
             other=_usd(self.other),
             received=_usd(earmarked.received),

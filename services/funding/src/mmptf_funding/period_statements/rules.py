@@ -22,7 +22,7 @@ NOT_YET_TRANSFERRED: Signs = {"allocation": 1, "transfer": -1}
 # What organizations have received and neither returned nor spent.
 WITH_ORGANIZATIONS: Signs = {"transfer": 1, "refund": -1, "expenditure": -1}
 # What is available in a thematic area beside the lines of its statement.
-OF_AREAS: tuple[LedgerEntryKind, ...] = ("deposit", "agent_fee", "allocation", "refund")
+OF_AREAS: tuple[LedgerEntryKind, ...] = ("deposit", "contributor_refund", "agent_fee", "allocation", "refund")
 OTHER_AVAILABLE: Signs = {kind: sign for kind, sign in AVAILABLE_TO_ALLOCATE.items() if kind not in OF_AREAS}
 
 FIRST_DAY, LAST_DAY = date.min, date.max

@@ -102,6 +102,11 @@ class FundPeriodStatement(_Head):
     """What contributors have announced."""
     commitments: PeriodLine
     """What contributors have promised in signed arrangements."""
+    commitment_amendments: PeriodLine
+    """What amendments and partial cancellations have added to it, or taken from it."""
+    exchange_differences: PeriodLine
+    """What deposits in another currency are more, or below zero less, in US dollars than at the rates of commitments.
+    """
     allocations: PeriodLine
     """What the Steering Committee has approved for programmes."""
     expenditures: PeriodLine
@@ -165,8 +170,15 @@ class ContributorPeriodStatement(ResponseModel):
     """What the contributor has announced."""
     commitments: PeriodLine
     """What the contributor has promised in signed arrangements."""
+    commitment_amendments: PeriodLine
+    """What amendments and partial cancellations have added to it, or taken from it."""
     deposits: PeriodLine
     """What the contributor has paid, with and without a commitment."""
+    exchange_differences: PeriodLine
+    """What deposits in another currency are more, or below zero less, in US dollars than at the rates of commitments.
+    """
+    refunds: PeriodLine
+    """What was returned to the contributor."""
 
 
 class ThematicAreaPeriodStatement(ResponseModel):
@@ -184,8 +196,12 @@ class ThematicAreaPeriodStatement(ResponseModel):
     """What contributors have announced for the area."""
     commitments: PeriodLine
     """What contributors have promised for the area in signed arrangements."""
+    commitment_amendments: PeriodLine
+    """What amendments and partial cancellations have added to it, or taken from it."""
     deposits: PeriodLine
     """What contributors have paid for the area."""
+    contributor_refunds: PeriodLine
+    """What was returned to them of it."""
     agent_fees: PeriodLine
     """Fees of the administrative agent for these deposits."""
     allocations: PeriodLine
@@ -195,8 +211,9 @@ class ThematicAreaPeriodStatement(ResponseModel):
     other: PeriodBalance
     """Other income less other costs; where they are restricted to no area, they are in `not_stated`."""
     available: PeriodBalance
-    """Deposits and refunds less fees and allocations, with `other`: below zero where more was allocated to programmes
-    of the area than was received for it. The sum over all areas and `not_stated` is what the Fund has available.
+    """Deposits and refunds less fees, allocations and what was returned to contributors, with `other`. It is below zero
+    where more was allocated to programmes of the area than was received for it. The sum over all areas and `not_stated`
+    is what the Fund has available.
     """
 
 
@@ -253,12 +270,14 @@ class EarmarkedMoney(ResponseModel):
     """Name of the thematic area; null for `not_stated`."""
     deposits: StatementLine
     """What contributors have paid for the area."""
+    contributor_refunds: StatementLine
+    """What was returned to them of it."""
     agent_fees: StatementLine
     """Fees of the administrative agent for these deposits."""
     other: Money
     """Other income less other costs; where they are restricted to no area, they are in `not_stated`."""
     received: Money
-    """Deposits less fees, with `other`."""
+    """Deposits less fees and what was returned to contributors, with `other`."""
     allocations: StatementLine
     """What was approved for programmes of the area; in `not_stated` for those without one."""
     refunds: StatementLine

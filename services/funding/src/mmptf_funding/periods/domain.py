@@ -22,16 +22,23 @@ PeriodFigureLine = TypeAliasType(
         "opening_cash",
         "deposit",
         "interest",
+        "transfer_from_fund",
+        "other_income",
+        "opening_balance",
         "total_sources",
         "transfer",
         "refund",
         "agent_fee",
         "direct_cost",
         "bank_charge",
+        "contributor_refund",
+        "transfer_to_fund",
         "total_uses",
         "closing_cash",
         "pledge",
         "commitment",
+        "commitment_amendment",
+        "exchange_difference",
         "allocation",
         "expenditure",
     ],
@@ -40,17 +47,24 @@ PeriodFigureLine = TypeAliasType(
 
 - `opening_cash`: cash with the administrative agent at the end of the day before the period
 - `deposit`: received from contributors in the period
-- `interest`: interest and other income of the period
+- `interest`: interest on the Fund's money in the period
+- `transfer_from_fund`: received from other funds in the period
+- `other_income`: income of the period that is neither given nor interest
+- `opening_balance`: what was in bank accounts when their entries begin, where that is within the period
 - `total_sources`: what came in during the period
 - `transfer`: paid to participating UN organizations in the period
 - `refund`: returned by them in the period, above zero; it reduces the uses
 - `agent_fee`: fee of the administrative agent for the period
 - `direct_cost`: direct costs of the Fund in the period
 - `bank_charge`: bank charges of the period
+- `contributor_refund`: returned to contributors in the period
+- `transfer_to_fund`: paid to other funds in the period
 - `total_uses`: what went out during the period, less refunds
 - `closing_cash`: cash with the administrative agent at the end of the period
 - `pledge`: announced in the period
 - `commitment`: promised in signed arrangements in the period
+- `commitment_amendment`: what amendments of the period have added to it or taken from it
+- `exchange_difference`: what deposits of the period are more or less in US dollars than at the rates of commitments
 - `allocation`: approved for programmes in the period
 - `expenditure`: reported as spent for the period
 """
