@@ -510,7 +510,9 @@ class OpeningComparison(ResponseModel):
     date: datetime.date
     """First day of the first statement."""
     ledger: Money
-    """Sum of the ledger entries dated before it, without those that a later bank entry is matched with."""
+    """Sum of the ledger entries dated before it, and of opening balances of that day, without those that a later bank
+    entry is matched with.
+    """
     bank: Money
     """Opening balance of the statement."""
     difference: Money
