@@ -11,6 +11,7 @@ from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
 from mmptf_funding.imports import bodies
+from mmptf_funding.imports import ledger_routes as ledger_imports
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
@@ -31,7 +32,7 @@ SERVICE = Service(
     settings=FundingSettings,
     metadata=Base.metadata,
     tags=(editions.TAG, contributions.TAG, ledger.TAG, ledger.STATEMENTS_TAG, bank.TAG, editions.EDITIONS_TAG),
-    routers=(contributions.router, ledger.router, bank.router, editions.router, imports.router),
+    routers=(contributions.router, ledger.router, bank.router, editions.router, imports.router, ledger_imports.router),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
     counts={
@@ -47,8 +48,14 @@ SERVICE = Service(
         "initiatives": "initiative",
         "ledger_entries": "ledger_entry",
     },
-    private=frozenset({"bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry"}),
-    body_limits={imports.PATH: bodies.MAX_BODY, bank.STATEMENTS_PATH: bank.MAX_STATEMENT},
+    private=frozenset(
+        {"bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry", "imported_entry"}
+    ),
+    body_limits={
+        imports.PATH: bodies.MAX_BODY,
+        ledger_imports.PATH: bodies.MAX_BODY,
+        bank.STATEMENTS_PATH: bank.MAX_STATEMENT,
+    },
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
 )
 

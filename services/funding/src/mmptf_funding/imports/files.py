@@ -9,7 +9,7 @@ import io
 import math
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, cast
 from xml.parsers import expat
@@ -133,8 +133,11 @@ def _check_header(table: TableName, header: list[str]) -> None:
 
 
 @contextmanager
-def open_workbook(file: BinaryIO) -> Iterator[Tables]:
-    """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
+def open_workbook(file: BinaryIO, known: Sequence[TableName] = TABLES) -> Iterator[Tables]:
+    """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors.
+
+    known: those that its template has
+    """
     # Imported here: it takes 8 MB, and few processes read a workbook.
     from openpyxl import load_workbook
 
@@ -152,11 +155,11 @@ def open_workbook(file: BinaryIO) -> Iterator[Tables]:
                 error_detail(
                     ProblemCode.UNKNOWN_TABLE,
                     f"{name!r} is no table of the template",
-                    allowed=list(TABLES),
-                    suggestion=closest_match(name, TABLES),
+                    allowed=list(known),
+                    suggestion=closest_match(name, known),
                 )
                 for name in sheets
-                if name not in TABLES
+                if name not in known
             ]
             raise_if_any(errors)
             # The reader leaves out sheets whose parts are not there, and an edition would lose a table unsaid.

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, ServiceUnavailable
 from mmptf_funding.imports.files import MAX_UNPACKED, NO_SPACE_LEFT, Tables, csv_table, file_error, open_workbook
-from mmptf_funding.imports.template import TABLES, RawRow, TableName
+from mmptf_funding.imports.template import LEDGER_TABLES, TABLES, RawRow, TableName
 
 # Bytes of memory and seconds of a processor that reading one file may take, and seconds until it has to be read.
 MAX_MEMORY = 192 * 1024 * 1024
@@ -31,6 +31,8 @@ MAX_ROW = 2 * 1024 * 1024
 # Rows of a table, so that they are written in a second, while other writes wait; of the others than the requirements,
 # which are read as a whole, fewer. Editions with more are imported with the command line.
 MAX_REQUIREMENTS, MAX_OTHERS = 10_000, 1_000
+# Entries of the ledger, or of a bank statement.
+MAX_ENTRIES = 5_000
 LARGER = "; the operator imports larger editions with the command mmptf-funding import"
 # How often it is looked whether the caller is still there, and other requests get their turn.
 LOOK_SECONDS, TURN_SECONDS = 0.5, 0.01
@@ -95,6 +97,23 @@ async def _tables(messages: AsyncIterator[Any]) -> Tables:
 async def _requirements(messages: AsyncIterator[Any]) -> AsyncIterator[RawRow]:
     async for message in messages:
         yield _row(message)
+
+
+async def ledger_tables_of(file: IO[bytes], *, workbook: bool, gone: Gone) -> dict[TableName, list[RawRow]]:
+    """The tables of a file of ledger entries, read by a process as `tables_of` does.
+
+    workbook: whether it is an XLSX workbook; otherwise a CSV of the entries
+    """
+    tables: dict[TableName, list[RawRow]] = {}
+    rows: list[RawRow] = []
+    kind = "workbook" if workbook else "csv"
+    async with messages_of(file, __name__, kind, "ledger-entries", gone=gone) as messages:
+        async for message in messages:
+            if isinstance(message, str):
+                tables[cast("TableName", message)] = rows = []
+            else:
+                rows.append(_row(message))
+    return tables
 
 
 @asynccontextmanager
@@ -164,8 +183,9 @@ def _limit() -> None:
 
 def _lines(file: BinaryIO, *, workbook: bool, table: TableName) -> Iterator[object]:
     if workbook:
-        with open_workbook(file) as tables:
-            for name in ORDER:
+        order = LEDGER_TABLES if table in LEDGER_TABLES else ORDER
+        with open_workbook(file, order) as tables:
+            for name in order:
                 if name in tables:
                     yield name
                     yield from _rows(name, cast("Iterator[RawRow]", tables[name]))
@@ -176,7 +196,7 @@ def _lines(file: BinaryIO, *, workbook: bool, table: TableName) -> Iterator[obje
 
 def _rows(table: TableName, rows: Iterator[RawRow]) -> Iterator[object]:
     """The messages of the rows of a table; raises InvalidRequest where there are more than are imported."""
-    most = MAX_OTHERS if table in ORDER[:-1] else MAX_REQUIREMENTS
+    most = MAX_OTHERS if table in ORDER[:-1] else MAX_REQUIREMENTS if table in ORDER else MAX_ENTRIES
     for count, row in enumerate(rows, 1):
         if count > most:
             raise file_error(

@@ -42,11 +42,14 @@ ATTEMPTS = 3
 async def get_import_template(
     request: PublicRequest, query: Annotated[schemas.TemplateQuery, StrictQuery()]
 ) -> Response:
-    """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
+    """The template of an import: the header of one table as CSV, or a workbook with a guide and all tables."""
     if query.format == "csv":
         name, media, body = f"{query.table}.csv", CSV, template.header(query.table).encode()
     else:
-        name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(template.workbook)
+        of_ledger = query.table in template.LEDGER_TABLES
+        tables = template.LEDGER_TABLES if of_ledger else template.TABLES
+        body = await run_in_threadpool(template.workbook, tables)
+        name, media = "ledger.xlsx" if of_ledger else "edition.xlsx", XLSX
     headers = {
         "Content-Type": media,
         "Content-Disposition": f'attachment; filename="{name}"',

@@ -16,14 +16,20 @@ from typing_extensions import TypeAliasType
 
 from mmptf_common.wire import texts
 from mmptf_common.wire.base import COUNTRY_PATTERN, Code, NewCode, worded
-from mmptf_common.wire.codes import AmountPrecision
+from mmptf_common.wire.codes import AmountPrecision, BudgetCategory
 from mmptf_common.wire.problems import ErrorDetail
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
+from mmptf_funding.ledger.domain import LedgerEntryKindSent
 
-TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement"]
+TableName = Literal[
+    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement", "ledger-entries",
+    "control-totals",
+]  # fmt: skip
 # Those of an edition, which a workbook has.
 TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "printed-totals", "initiatives")
+# Those of entries of earlier years.
+LEDGER_TABLES: tuple[TableName, ...] = ("control-totals", "ledger-entries")
 GUIDE = "guide"
 SEVERAL = "|"
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,2})?")
@@ -272,9 +278,58 @@ class BankStatementRow(Row):
     text: Annotated[Text | None, Field(description="what the payer or the bank wrote")] = None
 
 
+class LedgerEntryRow(Row):
+    """Entries of earlier years: one row for each entry of the ledger; its members are checked as those of an entry."""
+
+    table = "ledger-entries"
+
+    id: Annotated[NewCode, Field(description="own number of the row for good, such as that of the voucher")]
+    kind: Annotated[LedgerEntryKindSent, Field(description="what happened to the money")]
+    date: Annotated[Text, Field(description="day from which it counts, such as 2021-03-31")]
+    amount: Annotated[Text, Field(description="US dollars, above zero, such as 542500.00")]
+    original_amount: Annotated[Text | None, Field(description="the amount as it was given in another currency")] = None
+    original_currency: Annotated[Text | None, Field(description="ISO 4217 code of that currency")] = None
+    rate: Annotated[Text | None, Field(description="US dollars for one unit of it, such as 1.0850")] = None
+    rate_date: Annotated[Text | None, Field(description="day whose rate it is")] = None
+    rate_source: Annotated[Text | None, Field(description="who published the rate")] = None
+    contributor: Annotated[Text | None, Field(description="code of the contributor")] = None
+    programme: Annotated[Text | None, Field(description="code of the programme, as in the catalogue")] = None
+    organization: Annotated[Text | None, Field(description="code of the organization, as in the catalogue")] = None
+    thematic_area: Annotated[Text | None, Field(description="code of the thematic area of an earmark")] = None
+    category: Annotated[BudgetCategory | None, Field(description="UNSDG budget category of an expenditure")] = None
+    tranche: Annotated[Text | None, Field(description="number of the instalment of a transfer")] = None
+    follows: Annotated[
+        Text | None, Field(description="id of an earlier row, or code of a stored entry, that it follows")
+    ] = None
+    amendment: Annotated[Text | None, Field(description="what an amendment of a commitment does")] = None
+    value_date: Annotated[Text | None, Field(description="day on which the bank counts it")] = None
+    account: Annotated[Text | None, Field(description="code or number of the Fund's bank account")] = None
+    bank_reference: Annotated[Text | None, Field(description="text by which the bank's statement names it")] = None
+    fee_amount: Annotated[Text | None, Field(description="fee of a deposit, where it is not 1 %")] = None
+    fee_reason: Annotated[Text | None, Field(description="why the fee differs")] = None
+    counterpart_fund: Annotated[Text | None, Field(description="name of the other fund")] = None
+    decision: Annotated[Text | None, Field(description="code of the decision that it carries out")] = None
+    reference: Annotated[Text | None, Field(description="the document or decision behind it")] = None
+    note: Annotated[Text | None, Field(description=NOTE)] = None
+
+
+class ControlTotalRow(Row):
+    """Control totals of entries of earlier years: what the rows of one kind and year add up to, by the books."""
+
+    table = "control-totals"
+
+    year: Annotated[int, BeforeValidator(_whole), Field(ge=1990, le=2099, description="year of the dates of the rows")]
+    kind: Annotated[LedgerEntryKindSent, Field(description="kind of the rows")]
+    rows: Annotated[int, BeforeValidator(_whole), Field(ge=0, description="number of the rows")]
+    amount: Annotated[Amount, Field(description="sum of their amounts in US dollars")]
+
+
 ROWS: Mapping[TableName, type[Row]] = {
     row.table: row
-    for row in (EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow)
+    for row in (
+        *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow),
+        *(LedgerEntryRow, ControlTotalRow),
+    )
 }
 
 
@@ -288,9 +343,9 @@ def required(table: TableName) -> list[str]:
     return [name for name, field in ROWS[table].model_fields.items() if field.is_required()]
 
 
-def guide() -> Iterable[tuple[str, str, str, str]]:
+def guide(tables: tuple[TableName, ...] = TABLES) -> Iterable[tuple[str, str, str, str]]:
     """A description of every column: table, column, whether it is required, and its values."""
-    for table in TABLES:
+    for table in tables:
         for name, field in ROWS[table].model_fields.items():
             choices = _choices(field.annotation)
             holds = f"{field.description}{': ' + ', '.join(choices) if choices else ''}"
@@ -311,7 +366,7 @@ def header(table: TableName) -> str:
 
 
 @cache
-def workbook() -> bytes:
+def workbook(tables: tuple[TableName, ...] = TABLES) -> bytes:
     """The template as an XLSX workbook: a guide, and one empty sheet for each table."""
     # Imported here and in `_bold`: it takes 8 MB, and few processes are asked for the template.
     from openpyxl import Workbook
@@ -319,9 +374,9 @@ def workbook() -> bytes:
     book = Workbook(write_only=True)
     sheet = book.create_sheet(GUIDE)
     sheet.append(["sheet", "column", "required", "what it holds"])
-    for line in guide():
+    for line in guide(tables):
         sheet.append(line)
-    for table in TABLES:
+    for table in tables:
         sheet = book.create_sheet(table)
         sheet.freeze_panes = "A2"
         sheet.append(_bold(sheet, columns(table)))
