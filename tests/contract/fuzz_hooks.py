@@ -51,7 +51,12 @@ OF_BANK = {
     "ledger_entry": ["L-000002", "L-000005"],
 }
 # The parameters of the smallest and the largest value of a range.
-RANGES = (("amount_min", "amount_max"), ("budget_min", "budget_max"), ("date_from", "date_to"))
+RANGES = (
+    ("amount_min", "amount_max"),
+    ("budget_min", "budget_max"),
+    ("date_from", "date_to"),
+    ("value_date_from", "value_date_to"),
+)
 # What is compared is of one programme, and what is decided on is claimed by somebody: paths that need a certain record.
 OF_ONE = {"/comparison": "A-000002", "/review": "A-000002", "/appeal/decision": "A-000006"}
 client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)

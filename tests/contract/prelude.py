@@ -44,11 +44,27 @@ from tests.tokens import writing
 RUBRIC = next(packaged_rubrics())
 ETHIOPIA = {"programme": "ETH-01", "organization": "ILO"}
 ENTRIES = (
-    ("agent", {"kind": "commitment", "date": "2026-01-15", "amount": "1000000.00", "contributor": "DEU"}),
+    (
+        "agent",
+        {
+            "kind": "commitment",
+            "date": "2026-01-15",
+            "amount": "1085000.00",
+            "contributor": "DEU",
+            "original": {**ledger.DEPOSIT["original"], "amount": "1000000.00", "rate_date": "2026-01-15"},
+        },
+    ),
     ("agent", {**ledger.DEPOSIT, "follows": "L-000001"}),
     (
         "management-unit",
-        {"kind": "allocation", "date": "2026-03-10", "amount": "300000.00", "programme": "ETH-01", "reference": "SC-1"},
+        {
+            "kind": "allocation",
+            "date": "2026-03-10",
+            "amount": "300000.00",
+            "programme": "ETH-01",
+            "reference": "SC-1",
+            "decision": "SC-1",
+        },
     ),
     ("agent", {"kind": "transfer", "date": "2026-03-20", "amount": "200000.00", **ETHIOPIA, "tranche": 1}),
     ("agent", {"kind": "expenditure", "date": "2026-06-30", "amount": "150000.00", **ETHIOPIA, "category": "supplies"}),

@@ -21,8 +21,8 @@ WITHOUT_EXAMPLE = {
     "cursor": "only an answer gives one",
     "format": "the media type of the answer, which is chosen among those that are listed",
 }
-# What no entry of the prepared ledger has, since nothing in it calls for a question.
-NOT_PREPARED = {"flag"}
+# What no entry of the prepared ledger has, since nothing in it is wrong or calls for a question.
+NOT_PREPARED = {"flag", "corrects"}
 
 
 def signed_in(operation: Operation) -> Iterator[dict[str, str]]:

@@ -58,6 +58,7 @@ RULES = {
     "funding:create_ledger_entry": Rule("IOM", (403, 403), 403, 201),
     "funding:create_ledger_entries": Rule("IOM", (422, 422), 422, 200),
     "funding:reverse_ledger_entry": Rule("ILO", (201, 403), 403, 201),
+    "funding:correct_ledger_entry": Rule("ILO", (201, 403), 403, 201),
     "funding:create_contributor": Rule("IOM", (403, 403), 201, 201),
     "funding:import_requirements": Rule("IOM", (403, 403), 200, 403),
     **{

@@ -24,7 +24,8 @@ LACKING = {
     ("get_programme_facets", "organization"), ("get_contribution_facets", "country"),
     ("get_ledger_entry_facets", "contributor"), ("get_ledger_entry_facets", "programme"),
     ("get_ledger_entry_facets", "organization"), ("get_ledger_entry_facets", "thematic_area"),
-    ("get_ledger_entry_facets", "category"), ("get_ledger_entry_facets", "flag"),
+    ("get_ledger_entry_facets", "account"), ("get_ledger_entry_facets", "category"),
+    ("get_ledger_entry_facets", "flag"),
 }  # fmt: skip
 
 

@@ -32,8 +32,8 @@ NOT_PACKAGED_FILTERS = (
     ("/markers/v1/reviews", "assessment"),
     # No bank account is packaged, nor what is said of it.
     *(("/funding/v1/bank-", name) for name in ("account", "statement", "bank_entry", "ledger_entry")),
-    # The ledger knows the programmes, organizations and areas that its entries name.
-    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area")),
+    # The ledger knows the programmes, organizations, areas and accounts that its entries name.
+    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area", "account")),
 )  # fmt: skip
 
 

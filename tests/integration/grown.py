@@ -63,9 +63,10 @@ _FUNDING = (
     # deposit that follows it and pays it in part, and one entry that a later one reverses.
     """
     INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, programme, organization, thematic_area,
-                              category, follows, reverses, flags, reversed_by, updated, record, revised)
+                              category, follows, reverses, flags, reversed_by, account, value_date, bank_reference,
+                              decision, corrects, updated, record, revised)
     SELECT code, n, kind, day, amount, contributor, programme, organization, area, category, follows, reverses, '{{}}',
-           reversed_by, now() - n * interval '1 second',
+           reversed_by, account, value_date, bank_reference, decision, corrects, now() - n * interval '1 second',
            CASE n % 10 WHEN 9 THEN (record - 'reversed_by')::json ELSE record::json END, 1
       FROM (SELECT *, jsonb_build_object(
                    'code', code, 'kind', kind, 'date', day, 'original', NULL, 'contributor', contributor,
@@ -73,7 +74,10 @@ _FUNDING = (
                    'programme', programme, 'organization', organization, 'thematic_area', area, 'category', category,
                    'tranche', NULL, 'follows', follows, 'reverses', reverses, 'reference', 'Decision ' || n,
                    'note', NULL, 'flags', '{{}}'::text[], 'recorded_by', 'IOM', 'sources', '{{}}'::text[],
-                   'updated', now(), 'reversed_by', reversed_by) AS record
+                   'updated', now(), 'reversed_by', reversed_by, 'account', account, 'value_date', value_date,
+                   'bank_reference', bank_reference, 'decision', decision, 'corrects', corrects, 'replaced_by', NULL,
+                   'amendment', NULL, 'fee', NULL, 'counterpart_fund', NULL, 'replaces', '{{}}'::text[],
+                   'instalments', '{{}}'::text[], 'attachments', '{{}}'::text[]) AS record
               FROM (SELECT n, 'L-' || lpad(n::text, 6, '0') AS code, kind, date '2019-05-07' + n % 2500 AS day,
                            CASE n % 10 WHEN 8 THEN -(996.25 + n) WHEN 2 THEN 900.25 + n ELSE 1000.25 + n END AS amount,
                            CASE WHEN kind IN ('pledge', 'commitment', 'deposit')
@@ -85,7 +89,12 @@ _FUNDING = (
                            CASE kind WHEN 'expenditure' THEN 'supplies' END AS category,
                            CASE n % 10 WHEN 2 THEN 'L-' || lpad((n - 1)::text, 6, '0') END AS follows,
                            CASE n % 10 WHEN 8 THEN 'L-' || lpad((n - 4)::text, 6, '0') END AS reverses,
-                           CASE n % 10 WHEN 4 THEN 'L-' || lpad((n + 4)::text, 6, '0') END AS reversed_by
+                           CASE n % 10 WHEN 4 THEN 'L-' || lpad((n + 4)::text, 6, '0') END AS reversed_by,
+                           CASE n % 10 WHEN 2 THEN 'ACCOUNT-' || 1 + n / 10 % ({fewer} / 25) END AS account,
+                           CASE n % 10 WHEN 2 THEN date '2019-05-07' + n % 2500 END AS value_date,
+                           CASE n % 10 WHEN 2 THEN 'Reference ' || n END AS bank_reference,
+                           CASE n % 10 WHEN 3 THEN 'SC-' || n / 10 % {fewer} END AS decision,
+                           CASE WHEN n % 1000 = 5 THEN 'L-000011' END AS corrects
                       FROM (SELECT n, (ARRAY['pledge', 'commitment', 'deposit', 'allocation', 'transfer', 'expenditure',
                                              'refund', 'transfer', 'transfer', 'deposit'])[1 + n % 10] AS kind
                               FROM generate_series(1, {many}) AS n) AS kinds) AS members) AS entries""",

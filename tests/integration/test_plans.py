@@ -85,7 +85,9 @@ FEW = {
     "/catalog/v1/drafts": {"q": "w77"},
     "/funding/v1/ledger": {
         "programme": "MANY-8", "contributor": "GIVER-7", "flag": "expenditure_exceeds_transfers", "reversal": "true",
-        "date_from": "2026-03-10", "date_to": "2019-05-08", "organization": "not_stated",
+        "date_from": "2026-03-10", "date_to": "2019-05-08", "organization": "not_stated", "account": "ACCOUNT-7",
+        "bank_reference": "reference 72", "decision": "SC-7", "corrects": "L-000011", "value_date_from": "2026-03-10",
+        "value_date_to": "2019-05-08",
     },
     "/funding/v1/requirements": {
         "q": "unheard", "amount_min": "900000000", "amount_max": "1000", "updated_since": _MOMENT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
-from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
+from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing, completed
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
@@ -46,10 +46,12 @@ _ADDED = {
 
 
 def _in_any_case(column: str) -> Filter:
-    """The filter by a column of texts that no list has: those that no entry has are no error."""
-    # The database puts both in lower case, so that both are by the same rules.
-    texts = "SELECT lower(given) FROM unnest({}::text[]) AS given"
-    return Filter(f"lower({column}) = ANY(ARRAY({texts}))", not_stated=f"{column} IS NULL")
+    """The filter by a column of codes in ASCII that no list has: one that no entry has is no error."""
+
+    def where(codes: list[str], arguments: Arguments) -> str:
+        return f"lower({column}) = ANY({arguments.bind([code.lower() for code in codes])}::text[])"
+
+    return Filter(where, not_stated=f"{column} IS NULL")
 
 
 def settled_amount(entry: str, commitment: str) -> str:

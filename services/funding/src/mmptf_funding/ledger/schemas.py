@@ -968,15 +968,21 @@ DEPOSIT: dict[str, Any] = {
     },
     "contributor": "DEU",
     "thematic_area": "2",
+    "value_date": "2026-03-03",
+    "account": "USD-MAIN",
+    "bank_reference": "INV 2026-114",
     "reference": "Standard administrative arrangement, second instalment",
 }
 
 REVERSAL = {"date": "2026-07-15", "reason": "Reported for the wrong programme."}
-CORRECTION: dict[str, Any] = {
-    **DEPOSIT,
-    "amount": "543000.00",
-    "original": {**DEPOSIT["original"], "rate": "1.0860"},
-    "reversal_date": "2026-03-02",
-    "reason": "The rate of another day was entered.",
+CORRECTION = {
+    "kind": "expenditure",
+    "date": "2026-06-30",
+    "amount": "145000.00",
+    "programme": "ETH-01",
+    "organization": "ILO",
+    "category": "supplies",
+    "reversal_date": "2026-06-30",
+    "reason": "Two figures were interchanged.",
 }
 CONTRIBUTOR = {"code": "AUT", "name": "Austria", "type": "member_state", "country": "AUT"}
