@@ -41,7 +41,7 @@ async def import_ledger_entries(
     request: WriteRequest, who: FundingWriter, query: Annotated[schemas.LedgerImportQuery, StrictQuery()]
 ) -> Response:
     """Import entries of any kind with their true dates: a workbook of the template with control totals by year and
-    kind, or its CSV with `rows` and `total` of all. For the Fund's management unit.
+    kind, or its CSV with `rows` and `total` of all, which a dry run alone may lack. For the Fund's management unit.
 
     Each row is checked as an entry that is sent to the ledger, and is one entry of the journal; all of them are
     written, or none. Rows are entered by date, and of one day in the order of the stages of money. With a deposit comes
@@ -86,7 +86,7 @@ async def _read(
 
     Raises InvalidRequest where it cannot be read, has no rows, or has no control totals.
     """
-    if not is_workbook and (query.rows is None or query.total is None):
+    if not is_workbook and query.dry_run == "false" and (query.rows is None or query.total is None):
         raise InvalidRequest(
             [
                 error_detail(
@@ -108,7 +108,7 @@ async def _read(
             errors.add(ledger_rows.control_errors(rows, stated))
     elif not errors.found:
         actual = {"rows": len(rows), "total": sum((row.amount for row in rows), Decimal(0))}
-        expected = {"rows": query.rows, "total": Decimal(query.total or 0)}
+        expected = {"rows": query.rows, "total": query.total and Decimal(query.total)}
         errors.add(
             error_detail(
                 ProblemCode.TOTAL_DOES_NOT_MATCH,
@@ -116,6 +116,6 @@ async def _read(
                 parameter=name,
             )
             for name in actual
-            if actual[name] != expected[name]
+            if expected[name] is not None and actual[name] != expected[name]
         )
     return rows
