@@ -21,6 +21,7 @@ import yaml
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
 from mmptf_funding.bank.schemas import STATEMENT
+from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
 from mmptf_funding.ledger import rules
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
@@ -45,7 +46,7 @@ COPIED = {
 }
 # Of what few may read, too.
 OF_BANK = {
-    "account": ["USD-1"],
+    "account": ["USD-MAIN"],
     "statement": ["S-000001"],
     "bank_entry": ["B-000001", "B-000002"],
     "ledger_entry": ["L-000002", "L-000005"],
@@ -93,6 +94,8 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
         if path == "/funding/v1/imports":
             # What a file must hold no schema can say: one that is right, and whatever else is generated is wrong.
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}
+        if path == "/funding/v1/imports/ledger":
+            item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": LEDGER_EXAMPLE}}}
         if path == "/funding/v1/bank-statements":
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": STATEMENT}}}
 

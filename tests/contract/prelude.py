@@ -80,7 +80,7 @@ SPENT = (
 )
 
 
-ACCOUNT = {"code": "USD-1", "name": "Main account", "currency": "USD", "number": "US-1000-1", "bank": "A bank"}
+ACCOUNT = {"code": "USD-MAIN", "name": "Main account", "currency": "USD", "number": "US-1000-1", "bank": "A bank"}
 MATCHED = {"matches": [{"bank_entry": "B-000001", "ledger_entries": ["L-000002"]}]}
 TRANSLATION = {
     **{"rubric": RUBRIC.code, "version": RUBRIC.version, "hash": RUBRIC.hash, "language": "fr"},

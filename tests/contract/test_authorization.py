@@ -91,6 +91,7 @@ RULES = {
     },
     "funding:create_bank_account": Rule("IOM", (403, 403), 403, 201),
     "funding:amend_bank_account": Rule("IOM", (403, 403), 403, 200),
+    "funding:import_ledger_entries": Rule("IOM", (403, 403), 200, 403),
     "funding:import_bank_statements": Rule("IOM", (403, 403), 403, 200),
     "funding:confirm_bank_matches": Rule("IOM", (403, 403), 403, 200),
     "funding:cancel_bank_match": Rule("IOM", (403, 403), 403, 200),

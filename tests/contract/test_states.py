@@ -27,7 +27,7 @@ NewDatabase = Callable[[str], str]
 # What the packaged data have no record for, or what asks another service.
 NOT_PACKAGED = {
     "amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries", "settle_assessors",
-    "import_bank_statements", "confirm_bank_matches",
+    "import_bank_statements", "confirm_bank_matches", "import_ledger_entries",
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ FURTHER = {
         "date_to=2026-03-10&kind=deposit&kind=allocation",
         "reversal=false",
     ),
-    "funding:get_bank_entry_totals": ("date_from=2026-03-10", "reference=FT26061A"),
+    "funding:get_bank_entry_totals": ("date_from=2026-03-10", "reference=INV 2026-114"),
     REQUIREMENTS: (
         "status=funded&status=required&country=KEN",
         "amount_min=1000000&populations_named=one",

@@ -39,7 +39,14 @@ def addresses(suite: Suite) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("guide", "commands", "times"),
-    [("frontend", 7, 1), ("analysts", 8, 1), ("report", 1, 1), ("integrators", 25, 2), ("assessors", 71, 1)],
+    [
+        ("frontend", 7, 1),
+        ("analysts", 8, 1),
+        ("report", 1, 1),
+        ("integrators", 25, 2),
+        ("assessors", 71, 1),
+        ("finance", 35, 1),
+    ],
 )
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int) -> None:
     """times: 2 where the guide says that it can be run again on the same data

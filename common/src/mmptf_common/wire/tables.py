@@ -81,7 +81,8 @@ Text = Annotated[
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
 SignedAmount = Annotated[Decimal, BeforeValidator(_signed)]
 DayCell = Annotated[date, BeforeValidator(_day)]
-Line = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000_000)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Line = Annotated[Whole, Field(ge=1, le=100_000_000)]
 Several = Annotated[list[Text], BeforeValidator(split_cell), Field(max_length=100)]
 CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 

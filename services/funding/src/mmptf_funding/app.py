@@ -12,6 +12,7 @@ from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
+from mmptf_funding.imports import ledger_routes as ledger_imports
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
 from mmptf_funding.ledger.queries import LEDGER
@@ -53,6 +54,7 @@ SERVICE = Service(
         closings.router,
         editions.router,
         imports.router,
+        ledger_imports.router,
     ),
     publication="mptf-human-rights-brochure-2024",
     seed=load_packaged_data,
@@ -70,11 +72,15 @@ SERVICE = Service(
         "ledger_entries": "ledger_entry",
         "closings": "closing",
     },
-    body_limits={imports.PATH: bodies.MAX_BODY, bank.STATEMENTS_PATH: bank.MAX_STATEMENT},
+    body_limits={
+        imports.PATH: bodies.MAX_BODY,
+        ledger_imports.PATH: bodies.MAX_BODY,
+        bank.STATEMENTS_PATH: bank.MAX_STATEMENT,
+    },
     private=frozenset(
         {
             *("programme", "organization", "thematic_area", "renaming"),
-            *("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry"),
+            *("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry", "imported_entry"),
         }
     ),
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),

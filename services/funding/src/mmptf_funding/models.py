@@ -422,6 +422,14 @@ class ReconciledEntryRow(Record, Base, table=True):
     effective: date
 
 
+class ImportedEntryRow(Record, Base, table=True):
+    """The entry that a row of an import of earlier years became, under the row's own number."""
+
+    __tablename__ = "imported_entry"
+
+    entry: str = Field(foreign_key="ledger_entry.code", unique=True)
+
+
 class ResultsMatrixRow(Record, Base, table=True):
     """The results matrix of one region of an edition: what it plans to achieve."""
 

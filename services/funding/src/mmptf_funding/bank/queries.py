@@ -371,14 +371,13 @@ async def reconcile(data: Snapshot, account: str, on: str | None, revision: int)
     alone = _COUNTS_ALONE.format(day="$1")
     # What a match has not settled yet; before the first statement, that makes up its opening balance.
     open_ = f"(cash.effective IS NULL OR cash.effective > $1) AND {alone}"
+    carried = f"match IS NULL AND (date < {begins} OR date = {begins} AND kind = 'opening_balance')"
     ledger, opening = await data.fetchrow(
-        f"SELECT sum(moved), sum(moved) FILTER (WHERE date < {begins} AND match IS NULL AND {alone})"
-        f" FROM {cash} AS cash WHERE date <= $1",
+        f"SELECT sum(moved), sum(moved) FILTER (WHERE {carried} AND {alone}) FROM {cash} AS cash WHERE date <= $1",
         *arguments,
     )
     unsettled = await data.fetch(
-        f"SELECT cash.* FROM {cash} AS cash WHERE date <= $1 AND {open_} AND (date >= {begins} OR match IS NOT NULL)"
-        " ORDER BY date, code",
+        f"SELECT cash.* FROM {cash} AS cash WHERE date <= $1 AND {open_} AND NOT ({carried}) ORDER BY date, code",
         *arguments,
     )
     ledger_only = [_ledger_item(data, row, scope.currency) for row in unsettled if row["moved"] is not None]

@@ -54,7 +54,7 @@ XML, TEXT_XML = "application/xml", "text/xml"
 READERS = " For the administrative agent and the Fund's management unit."
 
 MatchCode = Annotated[str, openapi.code_of("bank match", queries.MATCHES.path, "M-000001", packaged=False)]
-AccountCode = Annotated[str, openapi.code_of("bank account", queries.ACCOUNTS.path, "USD-1", packaged=False)]
+AccountCode = Annotated[str, openapi.code_of("bank account", queries.ACCOUNTS.path, "USD-MAIN", packaged=False)]
 
 
 def _require_reader(who: Identity) -> None:
@@ -183,7 +183,7 @@ _add_list(
     "bank account",
     "bank accounts",
     "An account of the Fund at a bank.",
-    "USD-1",
+    "USD-MAIN",
 )
 
 

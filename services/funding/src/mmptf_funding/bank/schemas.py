@@ -45,7 +45,7 @@ class BankAccountSent(RequestModel):
     """An account of the Fund at a bank."""
 
     code: NewCode
-    """Code of the account, which entries of the ledger name, such as `USD-1`."""
+    """Code of the account, which entries of the ledger name, such as `USD-MAIN`."""
     name: Annotated[Text, Field(max_length=300)]
     """What the account is called."""
     currency: Annotated[Currency, Field(examples=["USD"])]
@@ -69,7 +69,7 @@ class BankAccount(ResponseModel):
     """An account of the Fund at a bank. For the administrative agent and the Fund's management unit."""
 
     code: Code
-    """Code of the account, which entries of the ledger name, such as `USD-1`."""
+    """Code of the account, which entries of the ledger name, such as `USD-MAIN`."""
     name: str
     """What the account is called."""
     currency: str
@@ -149,7 +149,7 @@ class BankStatementQuery(ListQuery):
     """Which bank statements, and in which order."""
 
     sort: tuple[Literal["code", "-code", "date", "-date"], ...] = order_by("code")
-    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-1"])]
+    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-MAIN"])]
     date_from: Annotated[
         Day | None, Field(description="Only statements that end on this day or later.", examples=["2026-01-01"])
     ] = None
@@ -236,7 +236,7 @@ class BankEntryPage(Page[BankEntry]):
 class BankEntryFilter(PointInTime):
     """Which bank entries: any of a repeated filter, all of different ones."""
 
-    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-1"])]
+    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-MAIN"])]
     statement: Annotated[Values, Field(description="Code of a bank statement.", examples=["S-000001"])]
     direction: Annotated[
         list[BankDirection],
@@ -266,7 +266,7 @@ class BankEntryFilter(PointInTime):
         Field(
             max_length=140,
             description="Only entries that have this text among their references.",
-            examples=["FT26061A"],
+            examples=["INV 2026-114"],
         ),
     ] = None
 
@@ -361,7 +361,7 @@ class BankMatchQuery(ListQuery):
     """Which matches, and in which order."""
 
     sort: tuple[Literal["code", "-code"], ...] = order_by("code")
-    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-1"])]
+    account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-MAIN"])]
     bank_entry: Annotated[Values, Field(description="Code of a bank entry.", examples=["B-000001"])]
     ledger_entry: Annotated[
         Values, Field(description="Code of a ledger entry that a match contains.", examples=["L-000002"])
@@ -510,7 +510,9 @@ class OpeningComparison(ResponseModel):
     date: datetime.date
     """First day of the first statement."""
     ledger: Money
-    """Sum of the ledger entries dated before it, without those that a later bank entry is matched with."""
+    """Sum of the ledger entries dated before it, and of opening balances of that day, without those that a later bank
+    entry is matched with.
+    """
     bank: Money
     """Opening balance of the statement."""
     difference: Money
@@ -544,13 +546,13 @@ class BankReconciliation(ResponseModel):
     gaps: list[StatementGap]
     """Days between bank statements of which none is here; their sums are part of `unexplained`."""
     ledger_only_sum: Money
-    """Sum of `ledger_only`."""
+    """What the entries in `ledger_only` add up to."""
     ledger_only: list[LedgerItem]
     """Entries of the ledger up to the day that no bank entry up to the day is matched with. An entry and its reversal
     that the bank never saw are left out.
     """
     bank_only_sum: Money
-    """Sum of `bank_only`."""
+    """What the entries in `bank_only` add up to."""
     bank_only: list[BankItem]
     """Bank entries up to the day that no ledger entry up to the day is matched with."""
     other_currency: list[LedgerItem]
@@ -603,8 +605,8 @@ ACCOUNT = {
 }
 STATEMENT = """\
 account,currency,identification,date_from,date_to,opening_balance,closing_balance,booking_date,value_date,amount,bank_reference,counterparty
-USD-1,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-02,2026-03-02,542500.00,FT26061A,A contributor
-USD-1,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-20,2026-03-20,-200000.00,FT26079B,An organization
+USD-MAIN,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-02,2026-03-02,542500.00,INV 2026-114,A contributor
+USD-MAIN,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-20,2026-03-20,-200000.00,FT26079B,An organization
 """
 MATCH = {"bank_entry": "B-000002", "ledger_entries": ["L-000005"], "note": "The bank gives no reference of the Fund."}
 CANCELLATION = {"reason": "It pays another commitment."}

@@ -32,6 +32,7 @@ PATH = "/funding/v1/imports"
 # How often a file is checked where other imports are written meanwhile, before the caller has to come again.
 ATTEMPTS = 3
 _workbook = cache(template.TEMPLATE.workbook)
+_ledger_workbook = cache(template.LEDGER_TEMPLATE.workbook)
 
 
 @router.get(
@@ -44,11 +45,13 @@ _workbook = cache(template.TEMPLATE.workbook)
 async def get_import_template(
     request: PublicRequest, query: Annotated[schemas.TemplateQuery, StrictQuery()]
 ) -> Response:
-    """The template of an edition: the header of one table as CSV, or a workbook with a guide and all tables."""
+    """The template of an import: the header of one table as CSV, or a workbook with a guide and all tables."""
     if query.format == "csv":
         name, media, body = f"{query.table}.csv", CSV, template.TEMPLATE.header(query.table).encode()
     else:
-        name, media, body = "edition.xlsx", XLSX, await run_in_threadpool(_workbook)
+        of_ledger = query.table in template.LEDGER_TABLES
+        body = await run_in_threadpool(_ledger_workbook if of_ledger else _workbook)
+        name, media = "ledger.xlsx" if of_ledger else "edition.xlsx", XLSX
     headers = {
         "Content-Type": media,
         "Content-Disposition": f'attachment; filename="{name}"',

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from mmptf_common.wire.base import Code, NewCode
-from mmptf_common.wire.codes import AmountPrecision
+from mmptf_common.wire.codes import AmountPrecision, BudgetCategory
 from mmptf_common.wire.tables import (
     SEVERAL,
     Amount,
@@ -20,14 +20,21 @@ from mmptf_common.wire.tables import (
     SignedAmount,
     Template,
     Text,
+    Whole,
     split_cell,
 )
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
+from mmptf_funding.ledger.domain import LedgerEntryKindSent
 
-TableName = Literal["edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement"]
+TableName = Literal[
+    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement", "ledger-entries",
+    "control-totals",
+]  # fmt: skip
 # Those of an edition, which a workbook has.
 TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "printed-totals", "initiatives")
+# Those of entries of earlier years.
+LEDGER_TABLES: tuple[TableName, ...] = ("control-totals", "ledger-entries")
 # Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
 MOST_POPULATIONS = 32
 NOTE = "what whoever uses the figure has to know"
@@ -199,12 +206,58 @@ class BankStatementRow(Row):
     text: Annotated[Text | None, Field(description="what the payer or the bank wrote")] = None
 
 
+class LedgerEntryRow(Row):
+    """Entries of earlier years: one row for each entry of the ledger; its members are checked as those of an entry."""
+
+    table = "ledger-entries"
+
+    id: Annotated[NewCode, Field(description="own number of the row for good, such as that of the voucher")]
+    kind: Annotated[LedgerEntryKindSent, Field(description="what happened to the money")]
+    date: Annotated[Text, Field(description="day from which it counts, such as 2021-03-31")]
+    amount: Annotated[Text, Field(description="US dollars, above zero, such as 542500.00")]
+    original_amount: Annotated[Text | None, Field(description="the amount as it was given in another currency")] = None
+    original_currency: Annotated[Text | None, Field(description="ISO 4217 code of that currency")] = None
+    rate: Annotated[Text | None, Field(description="US dollars for one unit of it, such as 1.0850")] = None
+    rate_date: Annotated[Text | None, Field(description="day whose rate it is")] = None
+    rate_source: Annotated[Text | None, Field(description="who published the rate")] = None
+    contributor: Annotated[Text | None, Field(description="code of the contributor")] = None
+    programme: Annotated[Text | None, Field(description="code of the programme, as in the catalogue")] = None
+    organization: Annotated[Text | None, Field(description="code of the organization, as in the catalogue")] = None
+    thematic_area: Annotated[Text | None, Field(description="code of the thematic area of an earmark")] = None
+    category: Annotated[BudgetCategory | None, Field(description="UNSDG budget category of an expenditure")] = None
+    tranche: Annotated[Text | None, Field(description="number of the instalment of a transfer")] = None
+    follows: Annotated[
+        Text | None, Field(description="id of an earlier row, or code of a stored entry, that it follows")
+    ] = None
+    amendment: Annotated[Text | None, Field(description="what an amendment of a commitment does")] = None
+    value_date: Annotated[Text | None, Field(description="day on which the bank counts it")] = None
+    account: Annotated[Text | None, Field(description="code or number of the Fund's bank account")] = None
+    bank_reference: Annotated[Text | None, Field(description="text by which the bank's statement names it")] = None
+    fee_amount: Annotated[Text | None, Field(description="fee of a deposit, where it is not 1 %")] = None
+    fee_reason: Annotated[Text | None, Field(description="why the fee differs")] = None
+    counterpart_fund: Annotated[Text | None, Field(description="name of the other fund")] = None
+    decision: Annotated[Text | None, Field(description="code of the decision that it carries out")] = None
+    reference: Annotated[Text | None, Field(description="the document or decision behind it")] = None
+    note: Annotated[Text | None, Field(description=NOTE)] = None
+
+
+class ControlTotalRow(Row):
+    """Control totals of entries of earlier years: what the rows of one kind and year add up to, by the books."""
+
+    table = "control-totals"
+
+    year: Annotated[Whole, Field(ge=1990, le=2099, description="year of the dates of the rows")]
+    kind: Annotated[LedgerEntryKindSent, Field(description="kind of the rows")]
+    rows: Annotated[Whole, Field(ge=0, description="number of the rows")]
+    amount: Annotated[Amount, Field(description="sum of their amounts in US dollars")]
+
+
 ROWS: Mapping[TableName, type[Row]] = {
-    "edition": EditionRow,
-    "vocabulary": VocabularyRow,
-    "requirements": RequirementRow,
-    "printed-totals": PrintedTotalRow,
-    "initiatives": InitiativeRow,
-    "bank-statement": BankStatementRow,
+    row.table: row  # type: ignore[misc]  # each names itself by one of `TableName`
+    for row in (
+        *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow),
+        *(LedgerEntryRow, ControlTotalRow),
+    )
 }
 TEMPLATE: Template[TableName] = Template(ROWS, TABLES)
+LEDGER_TEMPLATE: Template[TableName] = Template(ROWS, LEDGER_TABLES)
