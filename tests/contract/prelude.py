@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_catalog.decisions import examples as decisions
 from mmptf_catalog.programmes import examples as programmes
 from mmptf_catalog.programmes.commands import create_draft as create_programme_draft
 from mmptf_catalog.programmes.schemas import ProgrammeDraftSent
@@ -113,6 +114,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         drafted = client.post(f"{catalog}/drafts", json=sent, headers=writing("agency"))
         path = f"{urls['catalog']}{drafted.raise_for_status().headers['location']}"
         approved = client.post(f"{path}/submission", headers=writing("agency", match="*"))
+    decide_on(client, catalog)
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for status in ("pipeline", "approved"):
         approved = client.post(
@@ -126,6 +128,16 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         entered.raise_for_status()
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
+
+
+def decide_on(client: httpx.Client, catalog: str) -> None:
+    """A call for proposals, a meeting, and a decision of it."""
+    for path, sent in (
+        ("calls", {**decisions.CALL, "code": "CALL-2026", "opens": "2026-01-15", "closes": "2026-03-31"}),
+        ("meetings", {**decisions.MEETING, "code": "SC-2026-03", "date": "2026-06-30", "kind": "regular"}),
+        ("decisions", {**decisions.DECISION, "code": "SC-2026-03-04", "number": "SC-2026-03/04"}),
+    ):
+        client.post(f"{catalog}/{path}", json=sent, headers=writing("management-unit")).raise_for_status()
 
 
 def workbook() -> bytes:
