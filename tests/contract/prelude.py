@@ -135,6 +135,7 @@ def decide_on(client: httpx.Client, catalog: str) -> None:
     for path, sent in (
         ("calls", {**decisions.CALL, "code": "CALL-2026", "opens": "2026-01-15", "closes": "2026-03-31"}),
         ("meetings", {**decisions.MEETING, "code": "SC-2026-03", "date": "2026-06-30", "kind": "regular"}),
+        ("decisions", {**decisions.DECISION, "code": "SC-2026-03-03", "number": "SC-2026-03/03", "kind": "other"}),
         ("decisions", {**decisions.DECISION, "code": "SC-2026-03-04", "number": "SC-2026-03/04"}),
     ):
         client.post(f"{catalog}/{path}", json=sent, headers=writing("management-unit")).raise_for_status()

@@ -87,7 +87,7 @@ def rows_of(operation: Operation, answer: Contract) -> list[Contract]:
     if operation.id == "get_portfolio_report":
         sections = [name for name in answer if name not in ("target", "coverage", "day", "revision")]
         return [figure for name in sections for figure in figures_of_the_report(answer[name], {"section": name}, ())]
-    for member in ("items", "figures", "periods", "criteria", "groups"):
+    for member in ("items", "figures", "periods", "criteria", "groups", "statuses"):
         if member in answer:
             return list(answer[member])
     if "facets" in answer:
