@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from mmptf_catalog.decisions import examples as decisions
 from mmptf_catalog.programmes import examples as programmes
 from mmptf_catalog.programmes.commands import create_draft as create_programme_draft
 from mmptf_catalog.programmes.schemas import ProgrammeDraftSent
@@ -139,6 +140,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     for author, entry in ENTRIES:
         entered = client.post(f"{urls['funding']}/funding/v1/ledger", json=entry, headers=writing(author))
         entered.raise_for_status()
+    decide_on(client, catalog)
     close(client, catalog, f"{urls['funding']}/funding/v1", today)
     for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
         begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
@@ -199,6 +201,17 @@ def close(client: httpx.Client, catalog: str, funding: str, today: str) -> None:
             time.sleep(0.1)
     certificate = {**closings.CLOSING, "programme": ENDED[0]["programme"]}
     client.post(f"{funding}/closings", json=certificate, headers=writing("agent")).raise_for_status()
+
+
+def decide_on(client: httpx.Client, catalog: str) -> None:
+    """A call for proposals, a meeting, and a decision of it."""
+    for path, sent in (
+        ("calls", {**decisions.CALL, "code": "CALL-2026", "opens": "2026-01-15", "closes": "2026-03-31"}),
+        ("meetings", {**decisions.MEETING, "code": "SC-2026-03", "date": "2026-06-30", "kind": "regular"}),
+        ("decisions", {**decisions.DECISION, "code": "SC-2026-03-03", "number": "SC-2026-03/03", "kind": "other"}),
+        ("decisions", {**decisions.DECISION, "code": "SC-2026-03-04", "number": "SC-2026-03/04"}),
+    ):
+        client.post(f"{catalog}/{path}", json=sent, headers=writing("management-unit")).raise_for_status()
 
 
 def workbook() -> bytes:

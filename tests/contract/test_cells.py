@@ -63,6 +63,13 @@ BUDGET = ("amount", "currency", "stage", "precision", "as_printed")
 # The columns that are no member of the same name, or one text of a member with several: what they are of.
 COLUMNS: dict[str, dict[str, Value]] = {
     "catalog:list_clusterings": {"areas": lambda item: json.dumps(item["areas"], separators=(",", ":"))},
+    "catalog:list_calls_for_proposals": {"documents": at("documents.url"), **SOURCED},
+    "catalog:list_meetings": {"documents": at("documents.url"), **SOURCED},
+    "catalog:list_decisions": {
+        "programmes": at("programmes.programme"),
+        "document": at("document.url"),
+        **SOURCED,
+    },
     "catalog:list_programmes": {
         "thematic_area": at("thematic_area.code"),
         "thematic_area_name": at("thematic_area.name"),

@@ -13,6 +13,8 @@ FACETS = [o for o in AT_SERVICES if o.id.endswith("_facets")]
 # A filter of each list beside the values of its facets.
 BESIDE = {
     "catalog:get_programme_facets": "updated_since=2020-01-01",
+    "catalog:get_meeting_facets": "date_from=2020-01-01",
+    "catalog:get_decision_facets": "date_from=2020-01-01",
     "funding:get_contribution_facets": "amount_min=100000",
     "funding:get_requirement_facets": "region=asia-pacific",
     "funding:get_ledger_entry_facets": "date_from=2026-02-01",

@@ -20,12 +20,15 @@ WRITTEN = (
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
-    "/funding/v1/bank-", "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts",
+    "/funding/v1/bank-", "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts", "/catalog/v1/calls",
+    "/catalog/v1/meetings", "/catalog/v1/decisions",
 )  # fmt: skip
 # Filters whose examples find nothing in the packaged data: where, and the parameter.
 NOT_PACKAGED_FILTERS = (
     # The packaged documents state no objectives of programmes.
     ("/catalog/v1/programmes", "objective"),
+    # No call for proposals, meeting or decision is packaged.
+    *(("/catalog/v1/decisions", name) for name in ("meeting", "call")),
     # No assessment is packaged, and no translation of a rubric.
     *((("/markers/v1/standings", "/markers/v1/indicator", "/markers/v1/criteria"), name)
       for name in ("grade", "rubric", "assessed_stage")),

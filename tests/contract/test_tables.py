@@ -115,7 +115,7 @@ def rows_of(operation: Operation, answer: Contract) -> list[Contract]:
         return [figure for name in sections for figure in figures_of_the_report(answer[name], {"section": name}, ())]
     if operation.id == "get_reconciliation":
         return list(lines_of_a_reconciliation(answer))
-    for member in ("items", "figures", "periods", "criteria", "groups", "proposals"):
+    for member in ("items", "figures", "periods", "criteria", "groups", "proposals", "statuses"):
         if member in answer:
             return list(answer[member])
     if "facets" in answer:

@@ -308,7 +308,7 @@ def of_programme(draw: st.DrawFn) -> Programme:
         sent = {"status": draw(st.sampled_from(NEXT_STEPS)), "decision": None if draw(rarely) else "SC-2"}
         sent["date"] = draw(st.sampled_from(["today"] * 8 + [NOT_YET, "2023-12-31"]))
     elif do == "extend":
-        sent = {"end": draw(st.sampled_from(["2027-12-31", "2028-06-30", "2029-12-31"])), "decision": "SC-3"}
+        sent = {"end": draw(st.sampled_from(["2027-12-31", "2028-06-30", "2029-12-31"])), "decision": "Meeting 3"}
     if draw(rarely):
         who = draw(st.sampled_from(CALLERS))
     return Programme(do, who, draw(st.sampled_from([*DRAFTED, DRAFTED[0]])), sent, draw(present), draw(rarely))

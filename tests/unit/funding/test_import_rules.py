@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmptf_common.wire.base import CODE_PATTERN, COUNTRY_PATTERN, in_words
 from mmptf_common.wire.problems import ErrorDetail
-from mmptf_common.wire.tables import RawRow, not_in, read_row, row_error
+from mmptf_common.wire.tables import ImportErrors, RawRow, not_in, read_row, row_error
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
@@ -64,7 +64,7 @@ def checked(**cells: str | None) -> list[ErrorDetail]:
 
 def right(**cells: str | None) -> dict[str, str]:
     """The row with other cells, with which nothing is wrong, as it is staged."""
-    errors = rules.ImportErrors()
+    errors = ImportErrors()
     reader = RequirementReader(VOCABULARY, VOCABULARY, errors)
     raw = RawRow(5, {name: cell for name, cell in {**ROW, **cells}.items() if cell is not None})
     line = reader.line(raw)

@@ -22,7 +22,10 @@ HttpsAddress = Annotated[
 Sha256 = Annotated[
     str,
     Field(
-        pattern=worded(r"^[0-9a-f]{64}$", "a SHA-256 hash, as 64 hexadecimal digits in lower case"),
+        pattern=worded(
+            r"^[0-9a-f]{64}$",
+            "a SHA-256 hash, as 64 hexadecimal digits in lower case, such as the output of sha256sum",
+        ),
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]

@@ -117,8 +117,8 @@ async def add_decisions(
             }
         )
         try:
-            known.require_new(decision)
             raise_if_any(known.errors(decision, write.at.date()))
+            known.require_new(decision)
         except ProblemError as problem:
             results.append(problem)
             continue
@@ -137,8 +137,8 @@ async def amend_decision(write: Write, who: Identity, code: str, sent: DecisionA
     if decision == stored:
         return
     known = await _known(write, [decision.model_dump(mode="json")])
-    known.require_number(decision)
     raise_if_any(known.errors(decision, write.at.date()))
+    known.require_number(decision)
     await write.session.merge(decision_row(decision.model_copy(update={"updated": write.at})))
 
 

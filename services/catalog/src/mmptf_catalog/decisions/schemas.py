@@ -52,8 +52,9 @@ class CallQuery(ListQuery):
     open_on: Annotated[
         Day | None,
         Field(
-            description="Only calls that take proposals on this day: opened by then, and not closed before it.",
-            examples=["2026-06-30"],
+            description="Only calls that take proposals on this day, to its end: opened by then, and not closed"
+            " before.",
+            examples=["2026-02-28"],
         ),
     ] = None
     updated_since: UpdatedSince = None
@@ -69,7 +70,7 @@ class MeetingFilter(PointInTime):
         Day | None, Field(description="Only meetings on this day or later.", examples=["2026-01-01"])
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only meetings on this day or earlier.", examples=["2026-12-31"])
+        Day | None, Field(description="Only meetings on this day, to its end, or earlier.", examples=["2026-12-31"])
     ] = None
     updated_since: UpdatedSince = None
 
@@ -102,7 +103,7 @@ class DecisionFilter(PointInTime):
         Field(
             description="Only decisions that concern one of these programmes, or that changes of it name: codes as at"
             " `/catalog/v1/programmes`.",
-            examples=["ETH-01"],
+            examples=["PER-01"],
         ),
     ]
     kind: Annotated[
@@ -113,13 +114,13 @@ class DecisionFilter(PointInTime):
         Day | None, Field(description="Only decisions of this day or later.", examples=["2026-01-01"])
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only decisions of this day or earlier.", examples=["2026-12-31"])
+        Day | None, Field(description="Only decisions of this day, to its end, or earlier.", examples=["2026-12-31"])
     ] = None
     q: Annotated[
         Search | None,
         Field(
             description=f"Only decisions with these words, or words that begin so, in the number or the text. {HOW}",
-            examples=["recruitment"],
+            examples=["selected"],
         ),
     ] = None
     updated_since: UpdatedSince = None

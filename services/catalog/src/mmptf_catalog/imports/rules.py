@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import groupby, pairwise, permutations
 from typing import NamedTuple
 
 from mmptf_catalog.imports.template import STATUSES, PastProgrammeRow, StatusDay
@@ -23,6 +24,8 @@ from mmptf_common.wire.problems import ErrorDetail
 from mmptf_common.wire.tables import not_in, row_error
 
 TABLE = PastProgrammeRow.table
+# Statuses of one day of which every order is tried.
+MOST_OF_A_DAY = 6
 # The column in which a member of the content stands, where that is another one.
 _COLUMNS = {"duration": "end", "budget": "budget_usd"}
 
@@ -49,13 +52,20 @@ def statuses_of(row: PastProgrammeRow) -> list[StatusOfDay]:
     found = [StatusOfDay(status, given) for status in STATUSES for given in getattr(row, status)]
     found.sort(key=lambda each: each.given.day)
     ordered: list[StatusOfDay] = []
-    while found:
-        same = [each for each in found if each.given.day == found[0].given.day]
-        before = ordered[-1].status if ordered else None
-        following = next((each for each in same if before is None or each.status in NEXT_STATUSES[before]), same[0])
-        found.remove(following)
-        ordered.append(following)
+    for _, group in groupby(found, key=lambda each: each.given.day):
+        ordered += _in_order(ordered[-1].status if ordered else None, list(group))
     return ordered
+
+
+def _in_order(before: ProgrammeStatus | None, same: list[StatusOfDay]) -> Sequence[StatusOfDay]:
+    """The statuses of one day, as they may follow a status and one another; where they may not, as they are."""
+    if len(same) > MOST_OF_A_DAY:
+        return same
+    for order in permutations(same):
+        statuses = [before, *(each.status for each in order)]
+        if all(one is None or other in NEXT_STATUSES[one] for one, other in pairwise(statuses)):
+            return order
+    return same
 
 
 def content_of(row: PastProgrammeRow) -> ProgrammeContent:

@@ -56,7 +56,7 @@ class ProgrammeImportQuery(WriteQuery):
 
     rows: Annotated[
         Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)] | None,
-        Field(description="Control total: number of rows that the file has to have.", examples=["161"]),
+        Field(description="Control total: number of rows that the file has to have.", examples=[161]),
     ] = None
     budget: Annotated[
         Amount | None,

@@ -20,6 +20,8 @@ STATUSES: tuple[ProgrammeStatusSent, ...] = (
     "concept_note", "pipeline", "approved", "implementation", "suspended", "operationally_closed",
     "financially_closed", "not_selected", "withdrawn", "cancelled",
 )  # fmt: skip
+# Days of one status of a programme.
+MOST_DAYS = 20
 _DAY = re.compile(r"([0-9]{4})(-[0-9]{2})?(-[0-9]{2})?(?: +(\S.*))?")
 _SHARE = re.compile(r"(100|[0-9]{1,2})(\.[0-9]{1,2})?")
 HOW = "year, month and day, such as 2021-06-15, or as far as they are known, such as 2021-06 or 2021"
@@ -36,7 +38,10 @@ class StatusDay:
 
 def _status_days(value: object) -> tuple[StatusDay, ...]:
     """The days of a cell; raises ValueError for one that is none, or after which no space is before the decision."""
-    return tuple(_status_day(part.strip()) for part in str(value).split(SEVERAL))
+    parts = str(value).split(SEVERAL)
+    if len(parts) > MOST_DAYS:
+        raise ValueError(f"at most {MOST_DAYS} days are expected")
+    return tuple(_status_day(part.strip()) for part in parts)
 
 
 def _status_day(text: str) -> StatusDay:

@@ -361,14 +361,14 @@ class ProgrammeFilter(PointInTime):
             description="Only programmes with one of these statuses: at present, or on the day of `status_on`."
             " `not_stated` finds those of which none is known, on that day because it was not submitted yet or because"
             " no source states one.",
-            examples=["pipeline"],
+            examples=["implementation"],
         ),
     ]
     status_on: Annotated[
         Day | None,
         Field(
-            description="The day of `status`, by the dates of the statuses, whenever these were written here; without"
-            " `status`, only programmes of which a status on this day is known. `as_of` is about when they were"
+            description="The day of `status`, to its end, by the dates of the statuses, whenever these were written;"
+            " without `status`, only programmes of which a status on this day is known. `as_of` is about when they were"
             " written.",
             examples=["2024-06-30"],
         ),
