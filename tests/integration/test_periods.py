@@ -111,6 +111,12 @@ async def test_a_closed_period_takes_no_entry_and_no_reversal(ledger: LedgerClie
     await ledger.enter("interest", "1.00", "2022-05-05")
     await closed(ledger, "2023", "2024")
     revision = await ledger.revision()
+    # As if it had never been, or from an open day on, which leaves its own period as it was.
+    right = {**body("interest", "7.00", "2022-05-05"), "reason": "Two figures were interchanged."}
+    again = right | {"reversal_date": "2022-05-05"}
+    refused(await ledger.post(ADMIN, again, f"/{early['code']}/correction"), 409, "period_closed", "2025-01-01")
+    later = right | {"date": "2025-01-01", "reversal_date": "2025-01-01"}
+    assert (await ledger.post(ADMIN, later, f"/{early['code']}/correction", dry_run="true")).status_code == 201
     for day in ("2022-12-31", "2023-06-30", "2024-12-31"):
         answer = await ledger.post(ADMIN, body("interest", "1.00", day))
         refused(answer, 409, "period_closed", f"{day} is closed", "the first open day is 2025-01-01", "`corrects`")
