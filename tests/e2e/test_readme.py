@@ -45,7 +45,7 @@ def addresses(suite: Suite) -> dict[str, str]:
         ("report", 1, 1),
         ("integrators", 25, 2),
         ("assessors", 71, 1),
-        ("finance", 35, 1),
+        ("finance", 39, 1),
     ],
 )
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int) -> None:

@@ -158,6 +158,8 @@ async def test_a_statement_that_does_not_fit_is_refused_as_a_whole(bank: Bank) -
         (replace(unequal, opening="401.00", closing="401.00"), "/opening_balance", "balance_does_not_follow"),
         (replace(march, account="DE1"), "/account", "unknown_code"),
         (replace(march, currency="EUR"), "/currency", "does_not_match"),
+        (replace(march, begins="0001-01-01"), "/date_from", "invalid_value"),
+        (replace(march, ends="9999-12-31"), "/date_to", "invalid_value"),
         (replace(unequal, opening="400.00", entries=[early]), "/entries/0/booking_date", "invalid_range"),
     )  # fmt: skip
     for stated, pointer, code in wrong:

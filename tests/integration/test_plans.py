@@ -192,6 +192,8 @@ def paths(service: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, operations in contract["paths"].items():
         base = path.partition("/{code}")[0]
         of_a_list = path.count("/") > 2 and "status" not in path and "template" not in path and "audit" not in path
+        # The grown database has no bank accounts.
+        of_a_list = of_a_list and "/bank-" not in path and "/reconciliation/" not in path
         of_one_record = "{code}" not in path or (
             base in CODES and not path.endswith(("/score", "/comparison", "/matrix"))
         )

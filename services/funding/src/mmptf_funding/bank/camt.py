@@ -204,7 +204,7 @@ def _statement(reader: _Reader, entries: tuple[StatedEntry, ...], pending: int) 
     return StatedStatement(
         pointer=reader.pointer,
         account=account[:64],
-        currency=closing.currency() or reader.text("Acct/Ccy") or "",
+        currency=(closing.currency() or reader.text("Acct/Ccy") or "")[:3],
         identification=bank_text(reader.text("Id"), 64),
         date_from=begins,
         date_to=ends,

@@ -135,6 +135,8 @@ class _Importer:
 
     async def add(self, account: BankAccountRow, statement: StatedStatement) -> list[ErrorDetail]:
         """Take a statement up; returns what is wrong with it."""
+        if errors := rules.day_errors(statement):
+            return errors
         digest = rules.digest_of(account.code, statement)
         known = next((row for row in self._new if row.digest == digest), None)
         if known is None:

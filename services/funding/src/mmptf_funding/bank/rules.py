@@ -16,6 +16,8 @@ from mmptf_funding.bank.domain import ProposalReason, StatedStatement
 
 ZERO = Decimal("0.00")
 DAY = timedelta(days=1)
+# The days of statements, as those of all that is sent.
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 # What speaks for a proposal: the reference, the amount, and the day, a point less for each day between.
 REFERENCE_SCORE, AMOUNT_SCORE, DAY_SCORE = 60, 30, 10
 # Proposals for one bank entry, and ledger entries of one proposal, which a match may have.
@@ -77,6 +79,19 @@ def digest_of(account: str, statement: StatedStatement) -> str:
         for entry in statement.entries
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def day_errors(statement: StatedStatement) -> list[ErrorDetail]:
+    """An error for a first or last day that is a mistake; no other rule can be asked then."""
+    return [
+        error_detail(
+            ProblemCode.INVALID_VALUE,
+            f"{statement.pointer}/{name}: {day} is not a day from {FIRST_DAY} to {LAST_DAY}",
+            pointer=f"{statement.pointer}/{name}",
+        )
+        for name, day in (("date_from", statement.date_from), ("date_to", statement.date_to))
+        if not FIRST_DAY <= day <= LAST_DAY
+    ]
 
 
 def statement_errors(statement: StatedStatement, account: Account) -> list[ErrorDetail]:

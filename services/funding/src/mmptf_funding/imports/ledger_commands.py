@@ -24,8 +24,11 @@ async def import_entries(
 ) -> LedgerImportReport:
     """Enter rows in their order; those that were imported before are left as they are.
 
-    Raises InvalidRequest with the errors of all rows, beside those that were found before; nothing is written then.
+    Raises InvalidRequest with those errors that were found before, or else with the errors of all rows; nothing is
+    written then.
     """
+    # Without a row that is wrong in itself, correct ones that follow it would be reported as errors.
+    errors.raise_if_any()
     known = await _known(write, rows)
     codes: dict[str, str] = {}
     imported: list[ImportedEntry] = []

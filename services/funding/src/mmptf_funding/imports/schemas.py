@@ -135,6 +135,6 @@ EX-2027-UGA-labour,EX-2027,east-horn-africa,UGA,labour,2200000.00,required,"2,20
 # Entries of an earlier year; the deposit pays the commitment above it.
 LEDGER_EXAMPLE = """\
 id,kind,date,amount,contributor,follows,reference
-2021-001,commitment,2021-02-01,100000.00,DEU,,Administrative arrangement
-2021-002,deposit,2021-03-01,100000.00,DEU,2021-001,Voucher 17
+2024-001,commitment,2024-02-01,100000.00,DEU,,Administrative arrangement
+2024-002,deposit,2024-03-01,100000.00,DEU,2024-001,Voucher 17
 """
