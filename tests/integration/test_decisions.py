@@ -80,6 +80,13 @@ async def test_calls_meetings_and_decisions_are_entered_and_found(client: httpx.
         ("repeated_code", "/programmes/2"),
         ("repeated_code", "/programmes/3"),
     ]
+    # A text that is no code of any list is unknown, as a code is.
+    hidden = {**sent, "meeting": "A\u200b", "call": "Round 6", "programmes": [{"programme": "Peru"}]}
+    assert errors(await post(client, DECISIONS, hidden)) == [
+        ("unknown_code", "/meeting"),
+        ("unknown_code", "/call"),
+        ("unknown_code", "/programmes/0/programme"),
+    ]
     early = await post(client, DECISIONS, {**sent, "date": "2026-01-01"})
     assert errors(early) == [("too_early", "/date")]
     trial = await client.post(

@@ -10,7 +10,7 @@ from pydantic import Field
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.attachments import Attachment
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import Code, ListedCode, ResponseModel
 from mmptf_common.wire.codes import ProgrammeStatus
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import SourceRef
@@ -98,7 +98,7 @@ class Meeting(ResponseModel):
 class DecidedProgramme(ResponseModel):
     """A programme that a decision concerns, and what was decided about it."""
 
-    programme: Code
+    programme: ListedCode
     """Code of the programme, as at `/catalog/v1/programmes`."""
     status: ProgrammeStatus | None
     """The status that the programme is to have; null where the decision is about something else."""
@@ -138,9 +138,9 @@ class Decision(ResponseModel):
     """
     number: str
     """Number of the decision as the minutes print it, such as `SC-2026-03/04`; no two decisions have the same."""
-    meeting: Code | None
+    meeting: ListedCode | None
     """Code of the meeting at which it was taken, as at `/catalog/v1/meetings`; null where it is not stated."""
-    call: Code | None
+    call: ListedCode | None
     """Code of the call for proposals that it belongs to, as at `/catalog/v1/calls`; null where there is none."""
     date: datetime.date
     """Day on which it was taken."""

@@ -67,7 +67,8 @@ class MeetingFilter(PointInTime):
         Field(default_factory=list, max_length=100, description="Only meetings of this kind.", examples=["regular"]),
     ]
     date_from: Annotated[
-        Day | None, Field(description="Only meetings on this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(description="Only meetings on this day, from its beginning, or later.", examples=["2026-01-01"]),
     ] = None
     date_to: Annotated[
         Day | None, Field(description="Only meetings on this day, to its end, or earlier.", examples=["2026-12-31"])
@@ -111,7 +112,8 @@ class DecisionFilter(PointInTime):
         Field(default_factory=list, max_length=100, description="Only decisions of this kind.", examples=["approval"]),
     ]
     date_from: Annotated[
-        Day | None, Field(description="Only decisions of this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(description="Only decisions of this day, from its beginning, or later.", examples=["2026-01-01"]),
     ] = None
     date_to: Annotated[
         Day | None, Field(description="Only decisions of this day, to its end, or earlier.", examples=["2026-12-31"])
