@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from tests.integration.programmes_client import (
     API,
     FUND,
     PROGRAMMES,
+    amend,
     errors,
     extend,
     move,
@@ -150,7 +152,12 @@ async def test_a_change_of_a_programme_names_its_decision_which_lists_it(client:
         headers=writing(*FUND, match=approved.headers["etag"]),
     )
     assert extended.json()["duration"]["extensions"][0]["decision"] == "SC-7-01"
-    assert (await extend(client, extended, FUND, "2029-12-31")).status_code == 200
+    longer = await extend(client, extended, FUND, "2029-12-31")
+    assert longer.status_code == 200
+    lines = [{**line, "amount": f"{2 * Decimal(line['amount'])}"} for line in longer.json()["budget_lines"]]
+    twice = f"{2 * Decimal(longer.json()['budget']['amount'])}"
+    doubled = await amend(client, longer, FUND, budget=twice, budget_lines=lines, decision="SC-7/01")
+    assert doubled.json()["budget"]["sources"][0]["note"].endswith("By decision: SC-7-01")
 
     found = await client.get(f"{DECISIONS}/SC-7-02")
     budget = approved.json()["budget"]
@@ -166,8 +173,9 @@ async def test_a_change_of_a_programme_names_its_decision_which_lists_it(client:
     ]  # fmt: skip
     extension = (await client.get(f"{DECISIONS}/SC-7-01")).json()["effects"]
     assert [(each["programme"], each["kind"], each["date"]) for each in extension] == [
-        (codes[0], "extension", "2029-06-30")
-    ]
+        (codes[0], "extension", "2029-06-30"), (codes[0], "budget", today().isoformat()),
+    ]  # fmt: skip
+    assert extension[1]["amount"] == twice
     # The programmes whose changes name a decision are those that it is found by.
     listed = (await client.get(f"{DECISIONS}?programme={codes[1]}")).json()["items"]
     assert [each["code"] for each in listed] == ["SC-7-02"]

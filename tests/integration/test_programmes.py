@@ -191,10 +191,11 @@ async def test_an_amended_budget_stays_what_it_is(client: httpx.AsyncClient) -> 
     approved = await moved(client, note, "pipeline", "approved")
     before = {"budget": CONTENT["budget"], "budget_lines": CONTENT["budget_lines"]}
     assert errors(await amend(client, approved, FUND, **before)) == [("missing_member", "/decision")]
-    more = await amend(client, approved, FUND, **before, decision="SC-12")
+    assert errors(await amend(client, approved, FUND, **before, decision="SC-12")) == [("unknown_code", "/decision")]
+    more = await amend(client, approved, FUND, **before, decision="Decision 12")
     assert (more.json()["budget"]["amount"], more.json()["budget"]["stage"]) == (CONTENT["budget"], "allocation")
     (source,) = more.json()["budget"]["sources"]
-    assert source["note"] == "Stated by MMPTF-FMU. By decision: SC-12"
+    assert source["note"] == "Stated by MMPTF-FMU. By decision: Decision 12"
     longer = {"start": "2027-01-01", "end": "2029-12-31"}
     assert refused(await amend(client, more, FUND, duration=longer)) == (409, "not_amendable")
 
@@ -232,7 +233,7 @@ async def test_a_programme_under_way_is_extended_by_the_fund(client: httpx.Async
         ("2029-06-30", "2029-12-31", "Steering Committee"),
     ]
     assert twice.json()["budget"] == programme.json()["budget"]
-    late = await amend(client, twice, FUND, budget_lines=lines(at_1={"year": 2029}), decision="SC-13")
+    late = await amend(client, twice, FUND, budget_lines=lines(at_1={"year": 2029}), decision="Decision 13")
     assert late.status_code == 200
     closed = await moved(client, late, "operationally_closed")
     assert refused(await extend(client, closed, FUND, "2031-01-01")) == (409, "not_extendable")

@@ -120,11 +120,18 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
     raise_if_any(rules.without_its_lead(programme, content))
+    decisions = await named_decisions(write, [sent.decision])
     errors = rules.amendment_errors(programme, content, changed)
-    raise_if_any([*errors, *rules.decision_errors(programme, changed, sent.decision)])
+    errors += rules.decision_errors(programme, changed, sent.decision)
+    raise_if_any([*errors, *decisions.errors(sent.decision, None)])
     names = await _names(write, content)
-    sources = _sources(write, code, changed, who.organization, sent.decision)
-    await _store(write, programme.restated(content, sources, names.place_names), names)
+    decision = decisions.text_of(sent.decision)
+    sources = _sources(write, code, changed, who.organization, decision)
+    restated = programme.restated(content, sources, names.place_names)
+    await _store(write, restated, names)
+    if programme.stage == "funded" and "budget" in changed and restated.budget:
+        effect = rules.effect_of_budget(code, restated.budget, write.at.date())
+        await record_effects(write, [(decision, effect)])
 
 
 async def change_status(

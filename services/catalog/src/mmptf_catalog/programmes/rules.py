@@ -14,6 +14,7 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeDraftDuration,
     ProgrammeDraftPlace,
     ProgrammeStatusRecord,
+    StatedBudget,
     StatedProgramme,
 )
 from mmptf_catalog.statuses import ProgrammeStatusSent
@@ -332,14 +333,20 @@ def effects_of(
         )
         found.append((record.decision, effect))
         if record.status == "approved" and programme.budget:
-            approved = {
-                "kind": "budget",
-                "status": None,
-                "amount": amount_text(programme.budget.amount),
-                "currency": programme.budget.currency,
-            }
-            found.append((record.decision, effect.model_copy(update=approved)))
+            found.append((record.decision, effect_of_budget(programme.code, programme.budget, record.date)))
     return found
+
+
+def effect_of_budget(programme: str, budget: StatedBudget, day: date) -> DecisionEffect:
+    """What an approved budget did: the programme has it from a day on."""
+    return DecisionEffect(
+        programme=programme,
+        kind="budget",
+        date=day,
+        status=None,
+        amount=amount_text(budget.amount),
+        currency=budget.currency,
+    )
 
 
 def effect_of_extension(programme: str, end: date) -> DecisionEffect:
