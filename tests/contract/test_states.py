@@ -27,12 +27,14 @@ NewDatabase = Callable[[str], str]
 # What the packaged data have no record for, or what asks another service.
 NOT_PACKAGED = {
     "amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries", "settle_assessors",
+    "create_financial_closing",
 }  # fmt: skip
 
 
 # What they do not hold: drafts, entries, assessments, translations, and what is copied from the catalogue.
 UNTOLD = (
-    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/markers/v1/drafts",
+    "/catalog/v1/drafts/", "/funding/v1/ledger/{", "/funding/v1/cards/", "/funding/v1/closings/",
+    "/funding/v1/settlements/", "/markers/v1/drafts",
     "/markers/v1/declarations", "/markers/v1/reviews/{", "/markers/v1/assessments/", "/markers/v1/assessors/",
     "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/",
 )  # fmt: skip
