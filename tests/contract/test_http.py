@@ -137,7 +137,7 @@ async def test_an_answer_need_not_be_sent_twice(apis: ApiClients, operation: Ope
 @pytest.mark.tries_more
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
 async def test_what_is_refused_is_refused_whatever_the_caller_has(apis: ApiClients, operation: Operation) -> None:
-    for place, name in enumerate(sorted(operation.query.keys() - {"q", OWN_CODES})):
+    for place, name in enumerate(sorted(operation.query.keys() - {"q", "bank_reference", OWN_CODES})):
         for asked in in_turn(("*", '"other"'), place):
             answer = await ask(apis, operation, f"{name}=No-such-code", headers={"if-none-match": asked})
             error_detail(operation, answer, name)
@@ -299,7 +299,8 @@ async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, opera
 
 # What of the wrong values is right for some member: nothing at all, or a text that may be anything.
 MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
-MAY_BE += [("document_date", None)]
+MAY_BE += [("document_date", None), ("value_date", None), ("account", None), ("bank_reference", None)]
+MAY_BE += [("account", "1" * 30), ("bank_reference", "1" * 30), ("bank_reference", "%")]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
 MAY_BE += [("programme_code", "1" * 30), ("organization", "1" * 30), ("interest", "1" * 30)]
 MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]

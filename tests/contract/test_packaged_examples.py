@@ -30,8 +30,11 @@ NOT_PACKAGED_FILTERS = (
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
     ("/markers/v1/actions", "assessment"),
     ("/markers/v1/reviews", "assessment"),
-    # The ledger knows the programmes, organizations, areas and accounts that its entries name.
-    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area", "account")),
+    # The ledger knows the programmes, organizations, areas, accounts and decisions that its entries name.
+    *(
+        ("/funding/v1/ledger", name)
+        for name in ("programme", "organization", "thematic_area", "account", "decision", "corrects")
+    ),
 )  # fmt: skip
 
 
