@@ -270,7 +270,7 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised", "code", "account"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code", "account", "decision"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
@@ -284,7 +284,7 @@ class EntryRow(Record, Base, table=True):
         ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
-            for name in ("programme", "organization", "thematic_area", "account")
+            for name in ("programme", "organization", "thematic_area", "account", "decision")
         ),
         # Of the entries that have them.
         *(
@@ -293,8 +293,8 @@ class EntryRow(Record, Base, table=True):
                 ("value_date", ("value_date",)),
                 ("account", ("account",)),
                 ("bank_reference", (sa.text("lower(bank_reference)"),)),
-                ("decision", (sa.text("lower(decision)"),)),
-                ("corrects", (sa.text("lower(corrects)"),)),
+                ("decision", ("decision",)),
+                ("corrects", ("corrects",)),
                 ("replaces", (sa.text("(replaces[1])"),)),
             )
         ),

@@ -11,7 +11,8 @@ from mmptf_common.http.headers import ChangeRequest, PublicReadRequest, WriteReq
 from mmptf_common.http.identity import Identity
 from mmptf_common.http.parameters import PointInTimeQuery, canonical
 from mmptf_common.http.snapshot import snapshot
-from mmptf_common.lists.codes import find_with, suggest
+from mmptf_common.lists.codes import find_with, in_other_case_or_meant
+from mmptf_common.lists.pages import redirect, renamed
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -28,6 +29,7 @@ TAG = openapi.Tag(
     "Whether the money of a programme is settled, and the certified final figures with which its accounts are closed.",
 )
 NOUN = "financial closing"
+SETTLEMENTS = "/funding/v1/settlements"
 ClosedCode = Annotated[str, openapi.code_of(NOUN, CLOSINGS.path, "TTO-01", packaged=False)]
 ProgrammeCode = Annotated[str, openapi.code_in_path("Code of the programme, such as `ETH-01`.", "ETH-01")]
 
@@ -113,7 +115,11 @@ async def get_programme_settlement(
     async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
         found = await fetch_settlement(data, code, conditional.number_of(revision))
         if found is None:
-            meant = await suggest(find_with(data.connection, KNOWN), code)
+            if moved := await renamed(data, "programme", code, SETTLEMENTS):
+                return moved
+            written, meant = await in_other_case_or_meant(find_with(data.connection, KNOWN), code)
+            if written is not None:
+                return redirect(data, SETTLEMENTS, code, written)
             detail = f"There is no programme {code!r}."
             suggestion = meant and meant.code
             raise NotFound(

@@ -208,7 +208,7 @@ class ProgrammeSettlement(ResponseModel):
     status: ProgrammeStatus | None
     """Present status in the copy of the catalogue; null where the catalogue does not list the programme any more."""
     allocated: Money
-    """What is allocated to it."""
+    """Sum of the allocations of the ledger to the programme, net of reversals."""
     transferred: Money
     """What was transferred of it."""
     organizations: list[OrganizationSettlement]

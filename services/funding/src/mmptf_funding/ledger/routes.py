@@ -284,7 +284,7 @@ _add_statements(
     "/copies",
     tags=[STATEMENTS_TAG.name],
     response_model=ReplicatedCopies,
-    summary="Get the state of the copied records",
+    summary="Get the state of the ledger's copy of the catalogue",
     dependencies=[NO_PARAMETERS],
     **openapi.plain(stored=True),
 )
