@@ -25,6 +25,7 @@ LACKING = {
     ("get_ledger_entry_facets", "contributor"), ("get_ledger_entry_facets", "programme"),
     ("get_ledger_entry_facets", "organization"), ("get_ledger_entry_facets", "thematic_area"),
     ("get_ledger_entry_facets", "account"), ("get_ledger_entry_facets", "category"),
+    ("get_ledger_entry_facets", "decision"),
     ("get_ledger_entry_facets", "flag"),
 }  # fmt: skip
 

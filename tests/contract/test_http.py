@@ -307,6 +307,8 @@ MAY_BE += [
     ("bank", "1" * 30),
     ("bank", "%"),
 ]
+MAY_BE += [("value_date", None), ("account", None), ("bank_reference", None)]
+MAY_BE += [("account", "1" * 30), ("bank_reference", "1" * 30), ("bank_reference", "%")]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
 MAY_BE += [("programme_code", "1" * 30), ("organization", "1" * 30), ("interest", "1" * 30)]
 MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]

@@ -32,8 +32,11 @@ NOT_PACKAGED_FILTERS = (
     ("/markers/v1/reviews", "assessment"),
     # No bank account is packaged, nor what is said of it.
     *(("/funding/v1/bank-", name) for name in ("account", "statement", "bank_entry", "ledger_entry")),
-    # The ledger knows the programmes, organizations, areas and accounts that its entries name.
-    *(("/funding/v1/ledger", name) for name in ("programme", "organization", "thematic_area", "account")),
+    # The ledger knows the programmes, organizations, areas, accounts and decisions that its entries name.
+    *(
+        ("/funding/v1/ledger", name)
+        for name in ("programme", "organization", "thematic_area", "account", "decision", "corrects")
+    ),
 )  # fmt: skip
 
 

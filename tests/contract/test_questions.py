@@ -218,7 +218,8 @@ def test_every_bound_has_the_other_one() -> None:
 
 
 # The bounds of days and moments: those from below, and those from above, which say what of the day they contain.
-FROM_BELOW, FROM_ABOVE = {"updated_since", "date_from"}, {"as_of", "date_to", "on", "due_before"}
+FROM_BELOW = {"updated_since", "date_from", "value_date_from"}
+FROM_ABOVE = {"as_of", "date_to", "value_date_to", "on", "due_before"}
 
 
 def _takes_a_day(schema: Contract) -> bool:

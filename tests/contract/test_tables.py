@@ -21,7 +21,9 @@ TABLES = [
 
 def lines_of_the_fund(answer: Contract) -> Iterator[Contract]:
     for section in ("sources", "uses", "pledges", "commitments", "allocations"):
-        found = answer[section]["committed"] if section == "commitments" else answer[section]
+        found = answer[section]
+        if section == "commitments":
+            found = [found[name] for name in ("committed", "amendments", "exchange_differences")]
         yield from ({"section": section, **line} for line in (found if isinstance(found, list) else [found]))
 
 

@@ -123,7 +123,17 @@ async def test_the_link_of_each_group_lists_its_rows_alone(funded_ledger: Ledger
     await ledger.enter("interest", "3.00", "2025-01-31", organization="ILO")
     charge = await ledger.enter("bank_charge", "2.00", "2024-12-31", account="EUR-1")
     assert (await ledger.reverse(charge["code"], "2025-02-01")).status_code == 201
-    ways = ("kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year")
+    ways = (
+        "kind",
+        "contributor",
+        "programme",
+        "organization",
+        "thematic_area",
+        "category",
+        "account",
+        "decision",
+        "year",
+    )
     queries: tuple[Json, ...] = (
         {}, {"date_from": "2024-02-01"}, {"date_to": "2024-12-31", "reversal": "false"}, {"account": "EUR-1"},
         {"kind": ["deposit", "transfer"], "organization": ["ILO", "not_stated"]}, {"flag": "deposit_in_other_currency"},

@@ -390,14 +390,15 @@ class ProblemCode(StrEnum):
     AMOUNT_DOES_NOT_FOLLOW = (
         "amount_does_not_follow",
         (422,),
-        "The amount in US dollars is not the original one at its rate of exchange.",
-        "Correct the amount, the original or the rate.",
+        "The amount in US dollars is not the original one at its rate of exchange, or instalments are not the whole.",
+        "Correct the amount, the original, the rate or the instalments.",
     )
     DOES_NOT_FOLLOW = (
         "does_not_follow",
         (422,),
-        "The ledger entry that this one is said to follow is of another kind or contributor, or was reversed.",
-        "Name the pledge or the commitment that this entry follows.",
+        "The ledger entry that this one is said to follow, or that follows it, is of another kind, contributor,"
+        " currency or rate, or was reversed or replaced.",
+        "Name the pledge or the commitment that this entry follows, and what it has in common with it as it is there.",
     )
 
     # The present state of a record
@@ -540,8 +541,8 @@ class ProblemCode(StrEnum):
     NOT_REVERSIBLE = (
         "not_reversible",
         (409,),
-        "The ledger entry is itself a reversal, is reversed already, or other entries depend on it.",
-        "Enter what is right as a new entry, or first reverse the entries that depend on this one.",
+        "The ledger entry is itself a reversal, is reversed already, follows from another one, or others depend on it.",
+        "Enter what is right as a new entry, correct the entry, or first reverse those that depend on this one.",
     )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",

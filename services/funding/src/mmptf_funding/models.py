@@ -242,7 +242,7 @@ class EntryRow(Record, Base, table=True):
         sa.Index(
             "ledger_entry_filters",
             *("kind", "thematic_area", "category", "organization", "contributor", "programme", "flags"),
-            postgresql_include=["date", "amount", "reverses", "revised", "code", "account"],
+            postgresql_include=["date", "amount", "reverses", "revised", "code", "account", "decision"],
         ),
         sa.Index(
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
@@ -256,7 +256,7 @@ class EntryRow(Record, Base, table=True):
         ),
         *(
             sa.Index(f"ledger_entry_lower_{name}", sa.text(f"lower({name})"))
-            for name in ("programme", "organization", "thematic_area", "account")
+            for name in ("programme", "organization", "thematic_area", "account", "decision")
         ),
         # Of the entries that have them.
         *(
@@ -265,8 +265,8 @@ class EntryRow(Record, Base, table=True):
                 ("value_date", ("value_date",)),
                 ("account", ("account",)),
                 ("bank_reference", (sa.text("lower(bank_reference)"),)),
-                ("decision", (sa.text("lower(decision)"),)),
-                ("corrects", (sa.text("lower(corrects)"),)),
+                ("decision", ("decision",)),
+                ("corrects", ("corrects",)),
                 ("replaces", (sa.text("(replaces[1])"),)),
             )
         ),
@@ -405,6 +405,20 @@ _entry.append_column(
     sa.Column("original_amount", AMOUNT, sa.Computed("(record#>>'{original,sum,amount}')::numeric(18,2)"))
 )
 _entry.append_column(sa.Column("original_currency", sa.Text, sa.Computed("record#>>'{original,sum,currency}'")))
+# All that a statement reads of commitments, and of what follows them.
+_PROMISED = ("date", "amount", "original_amount", "original_currency")
+sa.Index(
+    "ledger_entry_commitments",
+    _entry.c.code,
+    postgresql_include=["replaces", "contributor", *_PROMISED, "reverses"],
+    postgresql_where=_entry.c.kind == "commitment",
+)
+sa.Index(
+    "ledger_entry_settlement",
+    _entry.c.follows,
+    postgresql_include=["kind", *_PROMISED],
+    postgresql_where=sa.and_(_entry.c.kind.in_(("commitment_amendment", "deposit")), _entry.c.follows.is_not(None)),
+)
 renamed_code = renamed_code_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.

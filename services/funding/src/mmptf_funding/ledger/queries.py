@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
-from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing, completed
+from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
@@ -32,6 +32,7 @@ DIMENSIONS = {
     ),
     "category": _coded("category"),
     "account": _coded("account"),
+    "decision": _coded("decision"),
 }
 
 # One, with so many decimals that a quotient is exact enough to be rounded to the cent.
@@ -43,15 +44,6 @@ _ADDED = {
     "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
     "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'",
 }  # fmt: skip
-
-
-def _in_any_case(column: str) -> Filter:
-    """The filter by a column of codes in ASCII that no list has: one that no entry has is no error."""
-
-    def where(codes: list[str], arguments: Arguments) -> str:
-        return f"lower({column}) = ANY({arguments.bind([code.lower() for code in codes])}::text[])"
-
-    return Filter(where, not_stated=f"{column} IS NULL")
 
 
 def settled_amount(entry: str, commitment: str) -> str:
@@ -100,6 +92,7 @@ LEDGER = Listing(
                 ("programme", codes_named_in("ledger_entry", "programme"), "programmes that an entry names"),
                 ("organization", codes_named_in("ledger_entry", "organization"), "organizations that an entry names"),
                 ("account", codes_named_in("ledger_entry", "account"), "accounts that an entry names"),
+                ("decision", codes_named_in("ledger_entry", "decision"), "decisions that an entry names"),
                 (
                     "thematic_area",
                     f"{codes_named_in('ledger_entry', 'thematic_area')} UNION {codes_among(THEMATIC_AREAS)}",
@@ -115,7 +108,9 @@ LEDGER = Listing(
         "date_to": Filter("date <= {}::text::date", columns=("date",)),
         "value_date_from": Filter("value_date >= {}::text::date"),
         "value_date_to": Filter("value_date <= {}::text::date"),
-        **{name: _in_any_case(name) for name in ("decision", "corrects")},
+        "corrects": Filter(
+            "corrects = ANY({}::text[])", codes_in("ledger_entry"), f"{PATH}/ledger", not_stated="corrects IS NULL"
+        ),
         "bank_reference": Filter("lower(bank_reference) = lower({}::text)"),
     },
     columns={

@@ -83,7 +83,11 @@ HttpsAddress = Annotated[
 Sha256 = Annotated[
     str,
     Field(
-        pattern=worded(r"^[0-9a-f]{64}$", "a SHA-256 hash, as 64 hexadecimal digits in lower case"),
+        pattern=worded(
+            r"^[0-9a-f]{64}$",
+            "a SHA-256 hash, as 64 hexadecimal digits in lower case, such as"
+            " 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ),
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     ),
 ]
@@ -552,11 +556,17 @@ class EntryFilter(PointInTime):
     ] = None
     value_date_from: Annotated[
         Day | None,
-        Field(description="Only entries that the bank counts on this day or later.", examples=["2026-01-01"]),
+        Field(
+            description="Only entries that the bank counts on this day, from its beginning, or later.",
+            examples=["2026-01-01"],
+        ),
     ] = None
     value_date_to: Annotated[
         Day | None,
-        Field(description="Only entries that the bank counts on this day or earlier.", examples=["2026-12-31"]),
+        Field(
+            description="Only entries that the bank counts on this day, to its end, or earlier.",
+            examples=["2026-12-31"],
+        ),
     ] = None
     account: Annotated[
         Values,
@@ -574,22 +584,17 @@ class EntryFilter(PointInTime):
         ),
     ] = None
     decision: Annotated[
-        list[NamedElsewhere],
+        Values,
         Field(
-            default_factory=list,
-            max_length=100,
-            description="Code of a decision of the Steering Committee, in any case. `not_stated` finds entries that"
-            " name none.",
+            description="Code of a decision of the Steering Committee. `not_stated` finds entries that name none.",
             examples=["SC-1"],
         ),
     ]
     corrects: Annotated[
-        list[Code],
+        Values,
         Field(
-            default_factory=list,
-            max_length=100,
-            description="Code of an entry, in any case: those that make good its mistake. `not_stated` finds entries"
-            " that correct none.",
+            description="Code of an entry: those that make good its mistake. `not_stated` finds entries that correct"
+            " none.",
             examples=["L-000001"],
         ),
     ]
@@ -603,7 +608,9 @@ class EntryQuery(EntryFilter, ListQuery):
 
 LedgerEntryDivision = TypeAliasType(
     "LedgerEntryDivision",
-    Literal["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"],
+    Literal[
+        "kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "decision", "year"
+    ],
 )
 """What the totals of the ledger can be divided by.
 
@@ -614,6 +621,7 @@ LedgerEntryDivision = TypeAliasType(
 - `thematic_area`: thematic area to which the contributor has restricted it
 - `category`: UNSDG budget category of expenditure
 - `account`: bank account that they moved
+- `decision`: decision of the Steering Committee that they carry out
 - `year`: calendar year of the date of the entries
 """
 

@@ -10,6 +10,18 @@ COMPUTED = {
     "original_amount": ("numeric(18, 2)", "(record#>>'{original,sum,amount}')::numeric(18,2)"),
     "original_currency": ("text", "record#>>'{original,sum,currency}'"),
 }
+# All that a statement reads of commitments, and of what follows them.
+INDEXES = {
+    "ledger_entry_commitments": (
+        "ledger_entry (code)"
+        " INCLUDE (replaces, contributor, date, amount, original_amount, original_currency, reverses)"
+        " WHERE kind = 'commitment'"
+    ),
+    "ledger_entry_settlement": (
+        "ledger_entry (follows) INCLUDE (kind, date, amount, original_amount, original_currency)"
+        " WHERE kind IN ('commitment_amendment', 'deposit') AND follows IS NOT NULL"
+    ),
+}
 
 
 def upgrade() -> None:  # noqa: D103
@@ -24,3 +36,5 @@ def upgrade() -> None:  # noqa: D103
         op.execute(f"ALTER TABLE ledger_entry ADD COLUMN {column} {type_} GENERATED ALWAYS AS ({computed}) STORED")
         op.execute(f"ALTER TABLE ledger_entry_past ADD COLUMN {column} {type_}")
         op.execute(f"UPDATE ledger_entry_past SET {column} = {computed}")
+    for name, index in INDEXES.items():
+        op.execute(f"CREATE INDEX {name} ON {index}")
