@@ -310,7 +310,7 @@ def orders_of(operation: Operation) -> list[tuple[str, ...]]:
 # The filter of a list by the codes of its own records: a code that none has is no error.
 OWN_CODES = "code"
 # Filters that take any text: those of searches, of own codes, and of what others write.
-ANY_TEXT = {"q", OWN_CODES, "reference"}
+ANY_TEXT = {"q", OWN_CODES, "reference", "bank_reference"}
 
 
 def takes_codes(schema: Contract) -> bool:

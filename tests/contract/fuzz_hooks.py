@@ -20,7 +20,7 @@ import yaml
 
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
-from mmptf_funding.bank.schemas import STATEMENT
+from mmptf_funding.bank.schemas import MATCH, STATEMENT
 from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
 from mmptf_funding.ledger import rules
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
@@ -96,6 +96,8 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}
         if path == "/funding/v1/imports/ledger":
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": LEDGER_EXAMPLE}}}
+            # Control totals are those of the file.
+            item["post"]["parameters"] = [p for p in item["post"]["parameters"] if p["name"] not in ("rows", "total")]
         if path == "/funding/v1/bank-statements":
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": STATEMENT}}}
 
@@ -358,6 +360,14 @@ def _declaration(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, ("year", "corrects"), stage=stages, date=PAST, **said)
 
 
+def _bank_account(raw_schema: Json, name: str) -> Json:
+    return _narrowed(raw_schema, name, currency={"enum": ["USD", "EUR", "CHF"]})
+
+
+def _bank_matches(raw_schema: Json, name: str) -> Json:
+    return {"const": {"matches": [MATCH]}}
+
+
 # What is sent to an operation, as the contract names it -> what makes it mean something.
 BODIES = {
     "ProgrammeDraftSent": _content,
@@ -366,6 +376,8 @@ BODIES = {
     "StatusChangeSent": _status,
     "NoCostExtensionSent": _extension,
     "ContributorSent": _contributor,
+    "BankAccountSent": _bank_account,
+    "BankMatchBatch": _bank_matches,
     "LedgerEntrySent": _entry,
     "LedgerEntryBatch": _entry_batch,
     "LedgerReversalSent": _reversal,
