@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
-from mmptf_common.lists.listing import Dimension, Filter, Listing, completed
+from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing, completed
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
