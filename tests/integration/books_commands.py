@@ -305,7 +305,7 @@ def of_programme(draw: st.DrawFn) -> Programme:
         sent = draw(st.sampled_from(CHANGES))
         who = draw(st.sampled_from([IOM, IOM, UNIT]))
     elif do == "status":
-        sent = {"status": draw(st.sampled_from(NEXT_STEPS)), "decision": None if draw(rarely) else "SC-2"}
+        sent = {"status": draw(st.sampled_from(NEXT_STEPS)), "decision": None if draw(rarely) else "Meeting 2"}
         sent["date"] = draw(st.sampled_from(["today"] * 8 + [NOT_YET, "2023-12-31"]))
     elif do == "extend":
         sent = {"end": draw(st.sampled_from(["2027-12-31", "2028-06-30", "2029-12-31"])), "decision": "Meeting 3"}
