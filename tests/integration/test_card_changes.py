@@ -93,6 +93,7 @@ async def test_the_catalogues_card_changes_with_its_programme(client: httpx.Asyn
 async def test_the_ledgers_card_changes_with_every_entry_of_its_programme(ledger: LedgerClient) -> None:
     client = ledger.running.client
     for kind, amount, members in (
+        ("commitment", "9000.00", {"contributor": "DEU"}),
         ("deposit", "9000.00", {"contributor": "DEU"}),
         ("allocation", "2000.00", {"programme": "ETH-01"}),
         ("allocation", "2000.00", {"programme": "MDA-01"}),
@@ -102,8 +103,8 @@ async def test_the_ledgers_card_changes_with_every_entry_of_its_programme(ledger
         await ledger.enter(kind, amount, **members)
     kinds = {kind for kind, rule in rules.KINDS.items() if "programme" in rule.needs | rule.takes}
     assert kinds == {"allocation", "transfer", "expenditure", "refund"}
-    # The service enters the agent's fee itself, with the deposit.
-    for kind, rule in [(kind, rule) for kind, rule in rules.KINDS.items() if kind != "agent_fee"]:
+    # The service enters itself what follows from a deposit.
+    for kind, rule in [(kind, rule) for kind, rule in rules.KINDS.items() if kind not in rules.DERIVED]:
         sent = body(kind, "10.85", reference="SC-1", **{name: MEMBERS[name] for name in rule.needs})
 
         async def enter(sent: Json = sent) -> Json:

@@ -35,7 +35,7 @@ class Pair:
     ledger: LedgerClient
 
     async def become(self, status: str, code: str = CODE, **query: str) -> httpx.Response:
-        sent = {"status": status, "date": "2026-06-01", "reason": "It is over.", "decision": "SC-9"}
+        sent = {"status": status, "date": "2026-06-01", "reason": "It is over.", "decision": "Decision 9"}
         answer = await self.catalogue.client.post(
             f"/catalog/v1/programmes/{code}/status",
             json=sent, params=query, headers=writing("management-unit", match="*"),
@@ -85,7 +85,7 @@ async def test_a_programme_is_closed_once_its_money_is_settled(pair: Pair) -> No
     assert codes(refused) == ["not_settled"] * 3
     assert "50.00 USD are allocated and not transferred." in refused.json()["detail"]
     change = {"programme": CODE, "etag": "*", "status": "financially_closed", "date": "2026-06-01", "reason": "It is"
-              " over.", "decision": "SC-9"}  # fmt: skip
+              " over.", "decision": "Decision 9"}  # fmt: skip
     batch = await pair.catalogue.client.post(
         "/catalog/v1/status-changes", json={"changes": [change]}, headers=writing("management-unit")
     )

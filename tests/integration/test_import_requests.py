@@ -18,12 +18,12 @@ from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
 from starlette.types import Message
 
-from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.writes.bodies import CSV, MAX_BODY, XLSX
 from mmptf_funding.app import create_app
 from mmptf_funding.imports import routes, template
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from mmptf_funding.imports.template import TABLES
+from mmptf_funding.settings import FundingSettings
 from tests.conftest import RunningApp
 from tests.integration.editions import EXPORTS, MADE_UP, REQUIREMENTS, pieces, read_here, refusal, send, workbook_of
 from tests.tokens import writing
@@ -104,7 +104,7 @@ async def test_only_the_management_unit_imports(untouched: RunningApp, who: str 
 
 
 async def test_without_an_identity_provider_nobody_imports_over_http(untouched: RunningApp) -> None:
-    settings = ServiceSettings(database_url=SecretStr(untouched.database_url), environment="production")
+    settings = FundingSettings(database_url=SecretStr(untouched.database_url), environment="production")
     app = create_app(settings)
     async with LifespanManager(app):
         transport = httpx.ASGITransport(app=app)

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from openpyxl import load_workbook
 
-from mmptf_funding.imports.bodies import CSV, XLSX
+from mmptf_common.writes.bodies import CSV, XLSX
 from mmptf_funding.imports.ledger_routes import PATH
-from mmptf_funding.imports.template import columns
+from mmptf_funding.imports.template import TEMPLATE
 from tests.integration.ledger_client import ADMIN, AGENT, IOM, UNIT, LedgerClient, Who, errors, refused
 from tests.tokens import bearer, writing
 
@@ -45,7 +45,7 @@ SUM = {"rows": "6", "total": "3258.60"}
 
 def as_csv(rows: list[Row]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns("ledger-entries"))
+    writer = csv.DictWriter(text, TEMPLATE.columns("ledger-entries"))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()

@@ -371,6 +371,7 @@ async def test_initiatives_have_separate_currencies_and_no_total(funding: httpx.
         f"{FUNDING}/requirements/totals",
         f"{FUNDING}/contributions/totals",
         f"{FUNDING}/ledger/totals",
+        f"{FUNDING}/bank-entries/totals",
     }
     # What the one sum of requirements contains is requirements of places alone.
     (total,) = (await funding.get(f"{FUNDING}/totals")).json()["totals"]

@@ -12,8 +12,12 @@ from mmptf_common.http.identity import access_of
 from mmptf_common.wire.pages import Page
 from tests.conftest import SERVICES, RunningApp, service_of
 
-# No translation is packaged, and no entry of the ledger or assessment: they are written by their organizations.
-WITHOUT_PACKAGED_DATA = {"/translations", "/ledger", "/assessments", "/assessors", "/standings", "/actions"}
+# No translation is packaged, no entry of the ledger or assessment and no decision: they are written by those who make
+# them.
+WITHOUT_PACKAGED_DATA = {
+    *("/calls", "/meetings", "/decisions", "/ledger", "/periods", "/closings"),
+    *("/translations", "/assessments", "/assessors", "/standings", "/actions"),
+}
 # What is read with a token is not packaged.
 LISTS = [
     (name, route.path.replace("{edition}", "MI-2015"))

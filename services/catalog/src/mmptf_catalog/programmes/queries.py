@@ -262,6 +262,8 @@ async def answer_pipeline(request: Request, query: PipelineQuery) -> Response:
         request,
         query.model_copy(update={"on": day}),
         build,
+        # Without a day it is another one tomorrow, although nothing is written.
+        beside="" if query.on else day,
         table=lambda answer: csv_of(PIPELINE_COLUMNS, map(cells_of, answer.statuses)),
     )
 

@@ -70,6 +70,8 @@ BEGIN
   RETURN NULL;
 END $$
 """,
+    "REVOKE EXECUTE ON FUNCTION begin_renaming() FROM PUBLIC",
+    "REVOKE EXECUTE ON FUNCTION write_renaming() FROM PUBLIC",
     "CREATE TRIGGER renaming AFTER INSERT OR UPDATE OR DELETE ON renamed_code FOR EACH ROW"
     " EXECUTE FUNCTION write_renaming()",
     # Those of before.
