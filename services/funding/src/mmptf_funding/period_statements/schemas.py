@@ -29,7 +29,10 @@ class PeriodStatementQuery(TableQuery):
     period: Annotated[Code | None, _PERIOD] = None
     date_from: Annotated[
         Day | None,
-        Field(description="First day of the statement; earlier entries are its opening.", examples=["2026-01-01"]),
+        Field(
+            description="First day of the statement, from its beginning; earlier entries are its opening.",
+            examples=["2026-01-01"],
+        ),
     ] = None
     date_to: Annotated[
         Day | None,
