@@ -18,11 +18,14 @@ import httpx
 import schemathesis
 import yaml
 
+from mmptf_catalog.imports.template import EXAMPLE as PAST_PROGRAMMES
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
 from mmptf_funding.bank.schemas import MATCH, STATEMENT
+from mmptf_funding.closings.schemas import CLOSING
 from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
 from mmptf_funding.ledger import rules
+from mmptf_funding.periods.schemas import PERIOD
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
 Json = dict[str, Any]
@@ -31,13 +34,14 @@ MOST_VALUES = 100
 TABLES = {"csv", "csv-spreadsheet"}
 EDITION = Path(str(files("mmptf_funding"))) / "data/MI-2015/requirements.csv"
 # Codes that are asked for one at a time.
-NAMED = {"earlier": "A-000001", "target": "human-rights-90", "language": "fr"}
+NAMED = {"earlier": "A-000001", "period": "2022", "target": "human-rights-90", "language": "fr"}
 # The assessment before which that one was made.
 COMPARED = "A-000002"
 COPIED = {
     "programme": ["MKD-01", "SRB-01"],
     "stage": ["funded", "pipeline"],
     "thematic_area": ["1", "2"],
+    "earmark": ["1", "2"],
     "country": ["MKD", "SRB"],
     "region": ["150"],
     "organization": ["IOM", "WHO"],
@@ -91,6 +95,10 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: Json) -> N
             }
             # Which rubric may be superseded depends on what is published.
             item["post"]["parameters"] = [p for p in item["post"]["parameters"] if p.get("name") != "supersedes"]
+        if path == "/catalog/v1/imports":
+            item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": PAST_PROGRAMMES}}}
+            # Control totals are those of the file.
+            item["post"]["parameters"] = [p for p in item["post"]["parameters"] if p["name"] not in ("rows", "budget")]
         if path == "/funding/v1/imports":
             # What a file must hold no schema can say: one that is right, and whatever else is generated is wrong.
             item["post"]["requestBody"]["content"] = {"text/csv": {"schema": {"const": EDITION.read_text("utf-8")}}}
@@ -121,8 +129,8 @@ def _codes(path: str, name: str) -> list[str]:
         return _criteria("programme_document")
     (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
     listed_at = refused["allowed"][0].removeprefix("see ")
-    if path.startswith("/markers/") and (listed_at.startswith("/catalog/") or name == "grade"):
-        # The catalogue, of which markers keeps a copy, is not behind every API.
+    if not path.startswith("/catalog/") and (listed_at.startswith("/catalog/") or name == "grade"):
+        # The catalogue, of which the other services keep copies, is not behind every API.
         return COPIED[name]
     if listed_at.endswith("/facets"):
         return [facet["value"] for facet in client.get(listed_at).json()["facets"][name]][:MOST_VALUES]
@@ -167,8 +175,14 @@ def _listed(path: str, **query: str) -> Json:
     return {"enum": [row["code"] for row in rows]}
 
 
+def _listed_or_null(path: str) -> Json:
+    return {"enum": [*_listed(path)["enum"], None]}
+
+
 # Sums that have to agree, and dates that have to follow one another, no schema can say: single values that do.
 PAST = {"type": "string", "pattern": "^20(19|2[0-5])-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
+# The years before are those of closed periods.
+OPEN = {"type": "string", "pattern": "^202[45]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
 PAST_OR_NULL = {"anyOf": [PAST, {"type": "null"}]}
 FITTED = ("duration", "budget", "budget_lines")
 
@@ -202,11 +216,30 @@ def _status(raw_schema: Json, name: str) -> Json:
     statuses = {"enum": ["suspended", "not_selected", "operationally_closed"]}
     found = _narrowed(raw_schema, name, status=statuses, date={"const": f"{datetime.now(UTC):%Y-%m-%d}"})
     return {**found, "required": [*found["required"], "decision"], "properties": {
-        **found["properties"], "decision": {**found["properties"]["decision"], "type": "string"}}}  # fmt: skip
+        **found["properties"], "decision": _listed("/catalog/v1/decisions")}}  # fmt: skip
 
 
 def _extension(raw_schema: Json, name: str) -> Json:
-    return _narrowed(raw_schema, name, end={"const": "2030-12-31"})
+    return _narrowed(raw_schema, name, end={"const": "2030-12-31"}, decision=_listed("/catalog/v1/decisions"))
+
+
+def _decision(raw_schema: Json, name: str) -> Json:
+    """A decision of today on one programme at most, of a meeting and a call, which are all listed."""
+    decided = _narrowed(raw_schema, "DecidedProgrammeSent", programme=_listed("/catalog/v1/programmes"))
+    said = {
+        "meeting": _listed_or_null("/catalog/v1/meetings"),
+        "call": _listed_or_null("/catalog/v1/calls"),
+        # Each programme is named once.
+        "programmes": {"type": "array", "items": decided, "maxItems": 1},
+        # Not before its meeting.
+        "date": {"const": f"{datetime.now(UTC):%Y-%m-%d}"},
+    }
+    return _narrowed(raw_schema, name, **said)
+
+
+def _decision_batch(raw_schema: Json, name: str) -> Json:
+    decisions = raw_schema["components"]["schemas"][name]["properties"]["decisions"]
+    return _narrowed(raw_schema, name, decisions={**decisions, "items": _decision(raw_schema, "DecisionSent")})
 
 
 def _contributor(raw_schema: Json, name: str) -> Json:
@@ -215,13 +248,14 @@ def _contributor(raw_schema: Json, name: str) -> Json:
 
 def _entry(raw_schema: Json, name: str) -> Json:
     """An entry with everything that its kind needs and nothing that it does not take."""
-    parties = tuple(rules.PARTIES)
+    # What is corrected is an entry of the same kind with other members.
+    left_out = (*rules.PARTIES, "corrects")
     # The areas are the catalogue's, which is not behind every API.
     areas = {"enum": ["1", "2", "3", "4", "5", None]}
-    paid = _narrowed(raw_schema, name, parties, kind={"enum": ["pledge", "commitment", "deposit"]}, date=PAST,
+    paid = _narrowed(raw_schema, name, left_out, kind={"enum": ["pledge", "commitment", "deposit"]}, date=OPEN,
                      contributor=_listed("/funding/v1/contributors"), thematic_area=areas)  # fmt: skip
     paid = {**paid, "required": [*paid["required"], "contributor"]}
-    return {"anyOf": [paid, _narrowed(raw_schema, name, parties, kind={"const": "interest"}, date=PAST)]}
+    return {"anyOf": [paid, _narrowed(raw_schema, name, left_out, kind={"const": "interest"}, date=OPEN)]}
 
 
 def _entry_batch(raw_schema: Json, name: str) -> Json:
@@ -364,6 +398,16 @@ def _bank_account(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, currency={"enum": ["USD", "EUR", "CHF"]})
 
 
+def _closing(raw_schema: Json, name: str) -> Json:
+    # Its figures are those of the ledger.
+    return {"const": CLOSING}
+
+
+def _period(raw_schema: Json, name: str) -> Json:
+    # It begins on the day after the last one.
+    return _narrowed(raw_schema, name, start={"const": PERIOD["start"]}, end={"const": PERIOD["end"]})
+
+
 def _bank_matches(raw_schema: Json, name: str) -> Json:
     return {"const": {"matches": [MATCH]}}
 
@@ -375,9 +419,14 @@ BODIES = {
     "ProgrammeAmendment": _content,
     "StatusChangeSent": _status,
     "NoCostExtensionSent": _extension,
+    "DecisionSent": _decision,
+    "DecisionAmendment": _decision,
+    "DecisionBatch": _decision_batch,
     "ContributorSent": _contributor,
     "BankAccountSent": _bank_account,
     "BankMatchBatch": _bank_matches,
+    "FinancialClosingSent": _closing,
+    "PeriodSent": _period,
     "LedgerEntrySent": _entry,
     "LedgerEntryBatch": _entry_batch,
     "LedgerReversalSent": _reversal,
@@ -430,9 +479,13 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         query.pop("earlier", None)
     if not query:
         return
-    if case.operation.path.endswith("/status-changes"):
+    if case.operation.path.endswith(("/status-changes", "/decisions/batch")):
         # What cannot be written as a whole is refused as a whole.
         query["partial"] = "true"
+    if "period" in query:
+        # A period has days of its own, and was not there at first.
+        for name in ("date_from", "date_to", "as_of"):
+            query.pop(name, None)
     if query.get("format") in {*TABLES, "ndjson"}:
         # An export is complete: it has no pages to ask for.
         query.pop("limit", None)

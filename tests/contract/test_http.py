@@ -51,6 +51,7 @@ NOT_KEPT = {
     "get_bank_statement_template",
     "get_programme_import_template",
     "get_markers_replication_status",
+    "get_funding_replication_status",
     "get_programme_draft_audit",
     "get_assessment_draft_audit",
 } | {
@@ -312,6 +313,8 @@ MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision
 MAY_BE += [("programme_code", "1" * 30), ("organization", "1" * 30), ("interest", "1" * 30)]
 MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
+MAY_BE += [(name, value) for name in ("document", "signatory") for value in ("%", "1" * 30)]
+MAY_BE += [("promised_refunds", [])]
 MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
 MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1" * 30)]
 

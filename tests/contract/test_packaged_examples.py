@@ -20,9 +20,10 @@ WRITTEN = (
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
-    "/funding/v1/bank-", "/catalog/v1/audit/drafts", "/markers/v1/audit/drafts", "/catalog/v1/calls",
-    "/catalog/v1/meetings", "/catalog/v1/decisions",
+    "/funding/v1/bank-", "/catalog/v1/calls", "/catalog/v1/meetings", "/catalog/v1/decisions",
 )  # fmt: skip
+# Other reads without rows as long as nothing is written; those of drafts have no tag.
+ALSO_WRITTEN = {"list_reviews", "get_programme_draft_audit", "get_assessment_draft_audit"}
 # Filters whose examples find nothing in the packaged data: where, and the parameter.
 NOT_PACKAGED_FILTERS = (
     # The packaged documents state no objectives of programmes.
@@ -66,7 +67,7 @@ def test_the_examples_are_of_the_packaged_data(packaged: Mapping[str, httpx.Clie
     unfiltered = client.get(operation.path, headers=operation.headers)
     assert unfiltered.status_code == 200, unfiltered.text
     assert (rows(unfiltered) == 0) == (
-        (operation.path.startswith(WRITTEN) and operation.is_versioned) or operation.id == "list_reviews"
+        (operation.path.startswith(WRITTEN) and operation.is_versioned) or operation.id in ALSO_WRITTEN
     )
     for name in unheard_of & operation.filters.keys():
         query = urlencode({name: operation.filters[name]}, doseq=True)

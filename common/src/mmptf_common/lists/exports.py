@@ -235,10 +235,11 @@ async def _rows(
 
 async def _defused(connection: Any, sql: str) -> str:
     """The statement with its texts defused for spreadsheets; other types cannot be taken for formulas."""
-    columns = ", ".join(
-        f"{defused_sql(column.name)} AS {column.name}" if column.type.name == "text" else column.name
-        for column in (await connection.prepare(sql)).get_attributes()
-    )
+    # A name may be a word of SQL, such as `end`.
+    names = [
+        (f'"{column.name}"', column.type.name == "text") for column in (await connection.prepare(sql)).get_attributes()
+    ]
+    columns = ", ".join(f"{defused_sql(name)} AS {name}" if is_text else name for name, is_text in names)
     return f"SELECT {columns} FROM ({sql}) AS exported"
 
 

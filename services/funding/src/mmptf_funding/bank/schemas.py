@@ -495,7 +495,7 @@ class ReconciledDay(ResponseModel):
     """Both balances at the end of a day on which one of them changed."""
 
     date: datetime.date
-    """The day."""
+    """Day at whose end both balances are compared."""
     ledger: Money
     """Balance of the account by the ledger."""
     bank: Money

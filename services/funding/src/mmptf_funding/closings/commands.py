@@ -9,10 +9,10 @@ from mmptf_common.lists.codes import codes_in, unknown_in
 from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail, raise_if_any
+from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.closings import rules
-from mmptf_funding.closings.domain import Closing
+from mmptf_funding.closings.domain import Closing, ProgrammeAccount
 from mmptf_funding.closings.queries import CLOSINGS, fetch_account
 from mmptf_funding.closings.schemas import ClosingWithdrawalSent, FinancialClosingSent
 from mmptf_funding.ledger.programmes import Programme
@@ -35,6 +35,7 @@ async def certify(write: Write, who: Identity, sent: FinancialClosingSent) -> Cr
     if stored and stored.state == "certified":
         raise Conflict(f"The final figures of {programme.code} are certified already.", code=ProblemCode.CODE_TAKEN)
     account = await fetch_account(write.connection.fetch, programme.code)
+    raise_if_any(await _unknown_organizations(write, sent, account))
     figures = tuple(each.figures() for each in sent.figures)
     promised = tuple(each.promised() for each in sent.promised_refunds)
     day = datetime.date.fromisoformat(sent.date)
@@ -62,6 +63,25 @@ async def certify(write: Write, who: Identity, sent: FinancialClosingSent) -> Cr
     )
     await put(write, [closing_row(closing)])
     return Created(CLOSINGS, programme.code)
+
+
+async def _unknown_organizations(
+    write: Write, sent: FinancialClosingSent, account: ProgrammeAccount
+) -> list[ErrorDetail]:
+    """An error for each organization that neither the catalogue lists nor an entry for the programme names."""
+    named = [(f"/figures/{n}/organization", each.organization) for n, each in enumerate(sent.figures)]
+    named += [
+        (f"/promised_refunds/{n}/organization", each.organization) for n, each in enumerate(sent.promised_refunds)
+    ]
+    codes = sorted({code for _, code in named} - account.organizations.keys())
+    rows = await write.connection.fetch("SELECT code FROM organization WHERE code = ANY($1::text[])", codes)
+    unknown = {*codes} - {row["code"] for row in rows}
+    known, listed_at = codes_in("organization"), "/catalog/v1/organizations"
+    return [
+        await unknown_in(write.connection, pointer, code, known, listed_at=listed_at)
+        for pointer, code in named
+        if code in unknown
+    ]
 
 
 async def withdraw(write: Write, code: str, sent: ClosingWithdrawalSent) -> None:

@@ -64,6 +64,9 @@ NamedElsewhere = Annotated[
         ),
     ),
 ]
+BANK_REFERENCE_PATTERN = worded(
+    r"^[^%\x00-\x1f\x7f\ufffd]+$", "a reference of the bank without % and control characters, such as INV 2026-114"
+)
 Account = Annotated[
     NamedElsewhere, Field(description="Code or number of the Fund's bank account that it moved.", examples=["USD-MAIN"])
 ]
@@ -572,6 +575,7 @@ class EntryFilter(PointInTime):
         str | None,
         Field(
             max_length=140,
+            pattern=BANK_REFERENCE_PATTERN,
             description="The whole text by which the statement of the bank names an entry, in any case.",
             examples=["INV 2026-114"],
         ),

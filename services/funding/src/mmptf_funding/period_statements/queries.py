@@ -601,7 +601,8 @@ async def _known_programmes(data: Snapshot, codes: Sequence[str]) -> list[str] |
     if not codes:
         return None
     folded = [code.lower() for code in codes]
-    rows = await data.fetch("SELECT lower(code) FROM programme WHERE lower(code) = ANY($1::text[])", folded)
+    # Those that are known now, also where an earlier state is asked for, as in the filters of lists.
+    rows = await data.connection.fetch("SELECT lower(code) FROM programme WHERE lower(code) = ANY($1::text[])", folded)
     known = {code for (code,) in rows}
     if unknown := [code for code in codes if code.lower() not in known]:
         raise InvalidRequest(

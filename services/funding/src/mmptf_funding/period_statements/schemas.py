@@ -18,7 +18,6 @@ from mmptf_funding.ledger.schemas import OnDay, StatementLine
 from mmptf_funding.periods.domain import PeriodStatus
 
 _PERIOD = Field(
-    max_length=64,
     description="Code of an accounting period, as at `/funding/v1/periods`, in place of `date_from` and `date_to`.",
     examples=["2022"],
 )
@@ -27,10 +26,13 @@ _PERIOD = Field(
 class PeriodStatementQuery(TableQuery):
     """Which days a statement is for: those of an accounting period, or any others; without a limit all days count."""
 
-    period: Annotated[str | None, _PERIOD] = None
+    period: Annotated[Code | None, _PERIOD] = None
     date_from: Annotated[
         Day | None,
-        Field(description="First day of the statement; earlier entries are its opening.", examples=["2026-01-01"]),
+        Field(
+            description="First day of the statement, from its beginning; earlier entries are its opening.",
+            examples=["2026-01-01"],
+        ),
     ] = None
     date_to: Annotated[
         Day | None,

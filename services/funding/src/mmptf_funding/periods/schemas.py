@@ -186,7 +186,13 @@ class PeriodQuery(ListQuery):
             examples=["open"],
         ),
     ]
-    on: Annotated[Day | None, Field(description="Only the period that this day is in.", examples=["2022-03-31"])] = None
+    on: Annotated[
+        Day | None,
+        Field(
+            description="Only the period that this day is in, its first day and its end included.",
+            examples=["2022-03-31"],
+        ),
+    ] = None
 
 
 class PeriodFigure(ResponseModel):
