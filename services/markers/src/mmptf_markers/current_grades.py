@@ -45,17 +45,18 @@ CURRENT_GRADE = f"""
 _ALIKE = "marker, stage, budget_stage, currency, grade, rubric, basis"
 
 
-def counts(alike: str, rows: str) -> str:
+def counts(alike: str, rows: str, further: str = "") -> str:
     """SQL that counts the rows with equal values, and sums their money: one row for each combination of values.
 
     alike: the columns that are compared; rows: the table, or the FROM and WHERE clauses, to count in
+    further: more columns, each with a comma before it
     """
     numbers = ", ".join(str(n + 1) for n in range(alike.count(",") + 1))
     return (
         f"SELECT {alike}, count(*) AS programmes, count(amount) AS with_budget,"
         f" coalesce(sum(amount), 0) AS amount, count(allocated) AS with_allocation,"
         f" coalesce(sum(allocated), 0) AS allocated,"
-        f" count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned"
+        f" count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned{further}"
         f" FROM {rows} GROUP BY {numbers}"
     )
 

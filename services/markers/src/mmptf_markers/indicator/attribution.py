@@ -8,7 +8,7 @@ organization are stored with the current grades.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmptf_common.lists.listing import Arguments
@@ -59,11 +59,13 @@ class Attribution:
 
     by: what the programmes are divided by
     places, organizations: SQL of whether the code `named.code` is asked for; None where no filter chooses among them
+    is_past: whether it is asked as of an earlier revision
     """
 
     by: str | None
     places: str | None
     organizations: str | None
+    is_past: bool
 
     @classmethod
     def of(cls, query: CurrentGradeFilter, by: str | None, arguments: Arguments) -> Attribution | None:
@@ -74,14 +76,25 @@ class Attribution:
             within = f"ARRAY(SELECT code FROM place WHERE regions && {arguments.bind(query.region)}::text[])"
             is_within = f"named.code = ANY({within})"
             if NOT_STATED in query.region:
-                without = (
-                    "named.code IS NULL OR named.code <> ALL(ARRAY(SELECT code FROM place WHERE regions <> '{}'))"
-                )
+                without = "named.code IS NULL OR named.code <> ALL(ARRAY(SELECT code FROM place WHERE regions <> '{}'))"
                 is_within = f"({is_within} OR {without})"
             places.append(is_within)
         organizations = f"{code} = ANY({arguments.bind(query.organization)}::text[])" if query.organization else None
-        asked = cls(by, " AND ".join(places) or None, organizations)
+        asked = cls(by, " AND ".join(places) or None, organizations, query.as_of is not None)
         return asked if by in OVERLAPPING or asked.places or asked.organizations else None
+
+    @property
+    def counted(self) -> str | None:
+        """The parts that `rows` has, as further columns of counts; None where the parts are not those of the rows."""
+        is_whole = self.by in OVERLAPPING and self.by not in LEVELS and not self._filters
+        return f", {_summed(f'part_{name}' for name in AMOUNTS)}" if is_whole else None
+
+    def rows(self, where: str) -> str:
+        """SQL of a row for each programme and group, with the code of the group as `key`, and its part of the money."""
+        division = self._grouped_by
+        parts = ", ".join(f"unnest({division.parts[name]}) AS part_{name}" for name in AMOUNTS)
+        codes = f"coalesce(nullif({division.codes}, '{{}}'), ARRAY[NULL]::text[])"
+        return f"(SELECT *, unnest({codes}) AS key, {parts} FROM {CURRENT_GRADE_ROWS} WHERE {where}) AS current_grade"
 
     def sums(self, key: str, where: str) -> str:
         """SQL of the money by group and grade.
@@ -90,60 +103,57 @@ class Attribution:
         where: the programmes. Of what is `undivided` no source states how much is asked for.
         """
         if self.by in OVERLAPPING:
-            columns = "".join(
-                f", {self._part(name)} AS {name}, NULL::numeric AS {_undivided(name)}" for name in AMOUNTS
-            )
-            rows = f"SELECT of_group.code AS key, {_ALIKE}{columns} FROM {self._rows('', where)} {self._groups('JOIN')}"
+            key, rows = "of_group.code", f"{self._rows(where)} CROSS JOIN LATERAL {self._groups} AS of_group"
+            parts = {name: self._part(name) for name in AMOUNTS}
         else:
-            columns = "".join(
-                f", {self._chosen(name)} AS {name},"
-                f" CASE WHEN {self._chosen(name)} IS NULL THEN s.{name} END AS {_undivided(name)}"
-                for name in AMOUNTS
-            )
-            rows = f"SELECT s.key, {_ALIKE}{columns} FROM {self._rows(f', {key} AS key', where)}"
-        names = [each for name in AMOUNTS for each in (name, _undivided(name))]
-        summed = ", ".join(f"sum({name}) AS {name}, count({name}) AS with_{name}" for name in names)
-        some = " + ".join(f"count({name})" for name in names)
-        return f"SELECT key, {_ALIKE}, {summed} FROM ({rows}) AS part GROUP BY key, {_ALIKE} HAVING {some} > 0"
+            key, rows = "s.key", self._rows(where, f", {key} AS key")
+            parts = {name: self._chosen(name) for name in AMOUNTS}
+            parts |= {_undivided(name): self._not_chosen(name) for name in AMOUNTS}
+        columns = ", ".join(f"{part} AS {name}" for name, part in parts.items())
+        return f"""
+            SELECT key, {_ALIKE}, {_summed(parts)} FROM (SELECT {key} AS key, {_ALIKE}, {columns} FROM {rows}) AS part
+             GROUP BY key, {_ALIKE} HAVING {" + ".join(f"count({name})" for name in parts)} > 0"""
 
     def shared(self, where: str, is_told: str) -> str:
         """SQL of the counts of the programmes with money that several groups have together, and of this money.
 
         where: the programmes, whatever is known of their grades; is_told: SQL of whether the grade is asked for
         """
-        division = self._grouped_by
-        if len(self._asked("of_group")) == 1:
-            # Where the parts are stated, they are all that is asked for.
-            open_ = " OR ".join(f"{name} IS NOT NULL AND {division.parts[name]}[1] IS NULL" for name in AMOUNTS)
-            where = f"{where} AND ({open_})"
-        columns = "".join(
-            f", CASE WHEN {self._chosen(name)} IS NULL THEN s.{name} END AS {_undivided(name)},"
-            f" nullif({self._chosen(name)} - coalesce(told.{name}, 0), 0) AS shared_{name}"
-            for name in AMOUNTS
-        )
-        names = [each for name in AMOUNTS for each in (f"shared_{name}", _undivided(name))]
-        told = ", ".join(f"sum({self._part(name)}) AS {name}" for name in AMOUNTS)
+        is_alone = len(self._asked("of_group")) == 1
+        open_ = {name: f"{self._grouped_by.parts[name]}[1] IS NULL" for name in AMOUNTS}
+        told = ""
+        if is_alone and self.by not in LEVELS:
+            # Parts that are stated are all that is asked for, and of others no group has any.
+            shared = {name: f"CASE WHEN s.{open_[name]} THEN nullif({self._chosen(name)}, 0) END" for name in AMOUNTS}
+        else:
+            parts = ", ".join(f"sum({self._part(name)}) AS {name}" for name in AMOUNTS)
+            told = f"CROSS JOIN LATERAL (SELECT {parts} FROM {self._groups} AS of_group) AS told"
+            shared = {name: f"nullif({self._chosen(name)} - coalesce(told.{name}, 0), 0)" for name in AMOUNTS}
+            if is_alone:
+                where += f" AND ({' OR '.join(f'{name} IS NOT NULL AND {open_[name]}' for name in AMOUNTS)})"
+        columns = {f"shared_{name}": part for name, part in shared.items()}
+        columns |= {_undivided(name): self._not_chosen(name) for name in AMOUNTS}
         alike = "is_told, grade, rubric, basis, budget_stage, currency"
+        rows = self._rows(where, f", rubric, basis, under_review, returned, ({is_told}) AS is_told")
         return f"""
             SELECT {alike}, count(*) AS programmes, count(amount) AS with_budget, count(allocated) AS with_allocation,
                    count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned,
-                   {", ".join(f"sum({name}) AS {name}, count({name}) AS with_{name}" for name in names)}
-              FROM (SELECT s.*{columns}
-                      FROM {self._rows(f", rubric, basis, under_review, returned, ({is_told}) AS is_told", where)}
-                     CROSS JOIN LATERAL (SELECT {told} FROM {self._groups("FROM")}) AS told) AS part
-             WHERE {" OR ".join(f"{name} IS NOT NULL" for name in names)} GROUP BY {alike}"""
+                   {_summed(columns)}
+              FROM (SELECT s.*, {", ".join(f"{part} AS {name}" for name, part in columns.items())}
+                      FROM {rows} {told}) AS part
+             WHERE {" OR ".join(f"{name} IS NOT NULL" for name in columns)} GROUP BY {alike}"""
 
     @property
     def _grouped_by(self) -> _Division:
         return _ORGANIZATIONS if self.by == "organization" else _PLACES
 
-    def _rows(self, further: str, where: str) -> str:
+    def _rows(self, where: str, further: str = "") -> str:
         """SQL of the programmes with money, as `s`, and of what is asked for of each."""
         parts = ", ".join(division.parts[name] for division in (_PLACES, _ORGANIZATIONS) for name in AMOUNTS)
-        # OFFSET 0: as of an earlier revision, the parts are computed once for each row.
+        # OFFSET 0: the parts of then are computed once for each row, and not each time that they are named.
         rows = f"""(SELECT {_ALIKE}, amount, allocated, countries, organizations, {parts}{further}
-                      FROM {CURRENT_GRADE_ROWS}
-                     WHERE {where} AND (amount IS NOT NULL OR allocated IS NOT NULL) OFFSET 0) AS s"""
+                      FROM {CURRENT_GRADE_ROWS} WHERE {where} AND (amount IS NOT NULL OR allocated IS NOT NULL)
+                     {"OFFSET 0" if self.is_past else ""}) AS s"""
         for division, is_asked, name in self._filters:
             summed = ", ".join(f"sum(named.{amount}) AS {amount}" for amount in AMOUNTS)
             rows += f""" CROSS JOIN LATERAL (
@@ -156,20 +166,19 @@ class Attribution:
         asked = ((_PLACES, self.places, "of_places"), (_ORGANIZATIONS, self.organizations, "of_organizations"))
         return [(division, is_asked, name) for division, is_asked, name in asked if is_asked]
 
-    def _groups(self, how: str) -> str:
-        """SQL of the groups that are asked for of a programme, as `of_group`."""
+    @property
+    def _groups(self) -> str:
+        """SQL of the groups that are asked for of a programme, each with the number and the sum of its parts."""
         division = self._grouped_by
-        is_asked = self.organizations if division is _ORGANIZATIONS else self.places
-        if self.by in LEVELS:
-            # One lookup in all places, where a join would read places for each programme.
-            code = f"(SELECT jsonb_object_agg(code, record->>'{self.by}') FROM place)->>named.code"
-            columns = ", ".join(["count(*) AS codes", *(f"sum(named.{name}) AS {name}" for name in AMOUNTS)])
-            group_by = "GROUP BY 1"
-        else:
-            code, group_by = "named.code", ""
-            columns = ", ".join(["1 AS codes", *(f"named.{name}" for name in AMOUNTS)])
-        groups = f"(SELECT {code} AS code, {columns} FROM {division.named} WHERE {is_asked or 'true'} {group_by})"
-        return f"{'CROSS JOIN LATERAL ' if how == 'JOIN' else ''}{groups} AS of_group"
+        is_asked = (self.organizations if division is _ORGANIZATIONS else self.places) or "true"
+        if self.by not in LEVELS:
+            amounts = ", ".join(f"named.{name}" for name in AMOUNTS)
+            return f"(SELECT named.code, 1 AS codes, {amounts} FROM {division.named} WHERE {is_asked})"
+        amounts = ", ".join(f"sum(named.{name}) AS {name}" for name in AMOUNTS)
+        # One look at all places, which a join would read for each programme.
+        region = f"(SELECT jsonb_object_agg(code, record->>'{self.by}') FROM place)->>named.code"
+        return f"""(SELECT {region} AS code, count(*) AS codes, {amounts}
+                      FROM {division.named} WHERE {is_asked} GROUP BY 1)"""
 
     def _asked(self, group: str | None = None) -> Sequence[_Asked]:
         """What is asked for of each division that something is asked of; group: the row of the group, if any."""
@@ -182,15 +191,27 @@ class Attribution:
         """SQL of the part of an amount that is asked for; null where it is not certain."""
         return _certain(amount, self._asked())
 
+    def _not_chosen(self, amount: str) -> str:
+        """SQL of an amount of which it is not certain how much is asked for; null elsewhere."""
+        return f"CASE WHEN {self._chosen(amount)} IS NULL THEN s.{amount} END"
+
     def _part(self, amount: str) -> str:
         """SQL of the part of a group; null where it is not certain, or how much is asked for is not."""
         asked = self._asked("of_group")
+        if len(asked) == 1 and self.by not in LEVELS:
+            # The part of the only place, or organization, is stored, too.
+            return f"of_group.{amount}"
         part = _certain(amount, asked)
         return part if len(asked) == 1 else f"CASE WHEN {self._chosen(amount)} IS NOT NULL THEN {part} END"
 
 
 def _undivided(amount: str) -> str:
     return f"undivided_{amount}"
+
+
+def _summed(names: Iterable[str]) -> str:
+    """SQL of the sum of each column, and of the number of rows with a value."""
+    return ", ".join(f"sum({name}) AS {name}, count({name}) AS with_{name}" for name in names)
 
 
 def _certain(amount: str, asked: Sequence[_Asked]) -> str:

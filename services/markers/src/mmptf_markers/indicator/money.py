@@ -42,9 +42,10 @@ class Sums:
         """Add what is certain of a row of sums, and what is undivided; name: what stands before the first."""
         stage = row["budget_stage"], row["currency"]
         for of, is_shared in ((name, False), ("undivided_", True)):
-            if programmes := row[f"with_{of}amount"]:
+            # Of groups that overlap, what is undivided is in the rows of what they share.
+            if programmes := row.get(f"with_{of}amount"):
                 self.add_budgets(stage, row[f"{of}amount"], programmes, is_shared=is_shared)
-            if row[f"with_{of}allocated"]:
+            if row.get(f"with_{of}allocated"):
                 self.add_allocated(row[f"{of}allocated"], is_shared=is_shared)
 
 

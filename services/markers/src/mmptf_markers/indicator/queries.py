@@ -210,8 +210,13 @@ async def fetch_indicators(
     if by is None and all(name == "as_of" for name, _ in question):
         statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
-        alike = f"{key} AS key, grade, rubric, basis, budget_stage, currency"
-        statement = counts(alike, f"{CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where}")
+        where = f"{of_target} AND {where}"
+        of_rows = f"{CURRENT_GRADE_ROWS} {join} WHERE {where}"
+        asked = Attribution.of(query, by, Arguments())
+        parts = asked.counted if asked else None
+        if asked and parts:
+            key, of_rows = "key", asked.rows(where)
+        statement = counts(f"{key} AS key, grade, rubric, basis, budget_stage, currency", of_rows, parts or "")
     rows = await data.fetch(statement, *arguments)
     rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
     groups: dict[str | None, list[Any]] = defaultdict(list)
@@ -219,7 +224,7 @@ async def fetch_indicators(
         groups[row["key"]].append(row)
     all_of = await _denominators(data, target, query, by)
     codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
-    money = await _fetch_money(data, target, query, by)
+    money = await _fetch_money(data, target, query, by, rows)
     if money is not None:
         codes |= {*money.sums}
         if money.programmes:
@@ -240,9 +245,12 @@ async def fetch_indicators(
 
 
 async def _fetch_money(
-    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
+    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None, counted: Sequence[Any]
 ) -> GroupedMoney | None:
-    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere."""
+    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere.
+
+    counted: the rows of counts, which may have the parts of the groups
+    """
     arguments = Arguments()
     asked = Attribution.of(query, by, arguments)
     if asked is None:
@@ -250,8 +258,12 @@ async def _fetch_money(
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
     is_told = condition(OF_TARGET, query, arguments)
     found = GroupedMoney()
-    for row in await data.fetch(asked.sums(DIVISIONS[by][0], f"{of_target} AND {is_told}"), *arguments):
-        found.sums[row["key"]][row["grade"]].add_parts(row)
+    if asked.counted:
+        for row in counted:
+            found.sums[row["key"]][row["grade"]].add_parts(row, "part_")
+    else:
+        for row in await data.fetch(asked.sums(DIVISIONS[by][0], f"{of_target} AND {is_told}"), *arguments):
+            found.sums[row["key"]][row["grade"]].add_parts(row)
     if by in OVERLAPPING:
         filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
         where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
