@@ -103,10 +103,12 @@ class Attribution:
         where: the programmes. Of what is `undivided` no source states how much is asked for.
         """
         if self.by in OVERLAPPING:
-            key, rows = "of_group.code", f"{self._rows(where)} CROSS JOIN LATERAL {self._groups} AS of_group"
+            # The codes of the groups are already chosen.
+            chosen = self._chosen_of_each if len(self._asked("of_group")) > 1 else ""
+            key, rows = "of_group.code", f"{self._rows(where)} {chosen} CROSS JOIN LATERAL {self._groups} AS of_group"
             parts = {name: self._part(name) for name in AMOUNTS}
         else:
-            key, rows = "s.key", self._rows(where, f", {key} AS key")
+            key, rows = "s.key", f"{self._rows(where, f', {key} AS key')} {self._chosen_of_each}"
             parts = {name: self._chosen(name) for name in AMOUNTS}
             parts |= {_undivided(name): self._not_chosen(name) for name in AMOUNTS}
         columns = ", ".join(f"{part} AS {name}" for name, part in parts.items())
@@ -140,7 +142,7 @@ class Attribution:
                    count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned,
                    {_summed(columns)}
               FROM (SELECT s.*, {", ".join(f"{part} AS {name}" for name, part in columns.items())}
-                      FROM {rows} {told}) AS part
+                      FROM {rows} {self._chosen_of_each} {told}) AS part
              WHERE {" OR ".join(f"{name} IS NOT NULL" for name in columns)} GROUP BY {alike}"""
 
     @property
@@ -148,17 +150,21 @@ class Attribution:
         return _ORGANIZATIONS if self.by == "organization" else _PLACES
 
     def _rows(self, where: str, further: str = "") -> str:
-        """SQL of the programmes with money, as `s`, and of what is asked for of each."""
+        """SQL of the programmes with money, as `s`."""
         parts = ", ".join(division.parts[name] for division in (_PLACES, _ORGANIZATIONS) for name in AMOUNTS)
         # OFFSET 0: the parts of then are computed once for each row, and not each time that they are named.
-        rows = f"""(SELECT {_ALIKE}, amount, allocated, countries, organizations, {parts}{further}
+        return f"""(SELECT {_ALIKE}, amount, allocated, countries, organizations, {parts}{further}
                       FROM {CURRENT_GRADE_ROWS} WHERE {where} AND (amount IS NOT NULL OR allocated IS NOT NULL)
                      {"OFFSET 0" if self.is_past else ""}) AS s"""
-        for division, is_asked, name in self._filters:
-            summed = ", ".join(f"sum(named.{amount}) AS {amount}" for amount in AMOUNTS)
-            rows += f""" CROSS JOIN LATERAL (
-                SELECT count(*) AS codes, {summed} FROM {division.named} WHERE {is_asked}) AS {name}"""
-        return rows
+
+    @property
+    def _chosen_of_each(self) -> str:
+        """SQL of joins with what the filters choose of each programme: the number of codes, and their parts."""
+        summed = ", ".join(f"sum(named.{amount}) AS {amount}" for amount in AMOUNTS)
+        return " ".join(
+            f"CROSS JOIN LATERAL (SELECT count(*) AS codes, {summed} FROM {division.named} WHERE {is_asked}) AS {name}"
+            for division, is_asked, name in self._filters
+        )
 
     @property
     def _filters(self) -> Sequence[tuple[_Division, str, str]]:
