@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -62,8 +62,8 @@ class Case:
     lines: Json = field(default_factory=dict)
     partly: tuple[str, ...] = ()
     question: Json = field(default_factory=dict)
-    parts: dict[str | None, str] = field(default_factory=dict)
-    undivided: dict[str | None, str] = field(default_factory=dict)
+    parts: Mapping[Any, str] = field(default_factory=dict)
+    undivided: Mapping[Any, str] = field(default_factory=dict)
     amount: Decimal = AMOUNT
 
 

@@ -14,7 +14,13 @@ PARTS_BY_PLACE = """
 CREATE FUNCTION parts_by_place(amount numeric, codes text[], record json) RETURNS numeric[]
   LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-  shares numeric[];
+  places json := record->'places';
+  share numeric;
+  stated numeric := 0;
+  left_over numeric := abs(amount);
+  parts numeric[];
+  remainders numeric[];
+  largest int;
 BEGIN
   IF amount IS NULL OR amount = 0 OR cardinality(codes) = 0 THEN
     RETURN CASE WHEN amount IS NOT NULL THEN array_fill(amount, ARRAY[greatest(cardinality(codes), 1)]) END;
@@ -25,19 +31,39 @@ BEGIN
   IF cardinality(codes) = 1 THEN
     RETURN ARRAY[amount];
   END IF;
-  shares := ARRAY(SELECT (stated->>'share')::numeric FROM unnest(codes) WITH ORDINALITY AS named(code, place)
-                    LEFT JOIN json_array_elements(record->'places') AS stated ON stated->>'code' = named.code
-                   ORDER BY place);
-  IF array_position(shares, NULL) IS NOT NULL OR (SELECT sum(share) FROM unnest(shares) AS share) <> 100 THEN
+  -- A loop, and no query: as of an earlier revision it runs for every programme.
+  FOR n IN 1 .. cardinality(codes) LOOP
+    share := CASE WHEN places->(n - 1)->>'code' = codes[n] THEN (places->(n - 1)->>'share')::numeric END;
+    IF share IS NULL THEN
+      RETURN array_fill(NULL::numeric, ARRAY[cardinality(codes)]);
+    END IF;
+    stated := stated + share;
+    parts[n] := trunc(abs(amount) * share * 0.01, 2);
+    remainders[n] := abs(amount) * share * 0.01 - parts[n];
+    left_over := left_over - parts[n];
+  END LOOP;
+  IF stated <> 100 THEN
     RETURN array_fill(NULL::numeric, ARRAY[cardinality(codes)]);
   END IF;
   -- Every part is rounded down; the cents that are left go one each to the largest remainders, ties by code.
-  RETURN ARRAY(
-    SELECT sign(amount) * (down + CASE WHEN row_number() OVER (ORDER BY exact - down DESC, code COLLATE "C")
-                                            <= (abs(amount) - sum(down) OVER ()) * 100 THEN 0.01 ELSE 0 END)
-      FROM (SELECT code, place, abs(amount) * share * 0.01 AS exact, trunc(abs(amount) * share * 0.01, 2) AS down
-              FROM unnest(codes, shares) WITH ORDINALITY AS divided(code, share, place)) AS divided
-     ORDER BY place);
+  WHILE left_over >= 0.01 LOOP
+    largest := 1;
+    FOR n IN 2 .. cardinality(codes) LOOP
+      IF remainders[n] > remainders[largest]
+          OR remainders[n] = remainders[largest] AND codes[n] < codes[largest] COLLATE "C" THEN
+        largest := n;
+      END IF;
+    END LOOP;
+    parts[largest] := parts[largest] + 0.01;
+    remainders[largest] := -1;
+    left_over := left_over - 0.01;
+  END LOOP;
+  IF amount < 0 THEN
+    FOR n IN 1 .. cardinality(codes) LOOP
+      parts[n] := -parts[n];
+    END LOOP;
+  END IF;
+  RETURN parts;
 END $$
 """
 # is_of_budget: whether the lines of the budget may divide the amount, which is in their currency.
@@ -46,14 +72,20 @@ CREATE FUNCTION parts_by_organization(amount numeric, codes text[], record json,
   RETURNS numeric[] LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
   lines json := CASE WHEN is_of_budget THEN record->'budget_by_organization' END;
+  stated numeric := 0;
+  parts numeric[];
 BEGIN
   IF amount IS NULL OR amount = 0 OR cardinality(codes) = 0 THEN
     RETURN CASE WHEN amount IS NOT NULL THEN array_fill(amount, ARRAY[greatest(cardinality(codes), 1)]) END;
   END IF;
-  IF lines IS NOT NULL AND (SELECT sum(line.value::numeric) = abs(amount) AND bool_and(line.key = ANY(codes))
-                              FROM json_each_text(lines) AS line) THEN
-    RETURN ARRAY(SELECT sign(amount) * coalesce((lines->>code)::numeric, 0)
-                   FROM unnest(codes) WITH ORDINALITY AS named(code, place) ORDER BY place);
+  IF lines::text <> '{}' THEN
+    FOR n IN 1 .. cardinality(codes) LOOP
+      parts[n] := sign(amount) * coalesce((lines->>codes[n])::numeric, 0);
+      stated := stated + parts[n];
+    END LOOP;
+    IF stated = amount AND NOT EXISTS (SELECT FROM json_object_keys(lines) AS named WHERE named <> ALL(codes)) THEN
+      RETURN parts;
+    END IF;
   END IF;
   IF (record->'partly_stated')::jsonb ? 'organizations' THEN
     RETURN NULL;
