@@ -131,8 +131,8 @@ class Attribution:
             parts = ", ".join(f"sum({self._part(name)}) AS {name}" for name in AMOUNTS)
             told = f"CROSS JOIN LATERAL (SELECT {parts} FROM {self._groups} AS of_group) AS told"
             shared = {name: f"nullif({self._chosen(name)} - coalesce(told.{name}, 0), 0)" for name in AMOUNTS}
-            if is_alone:
-                where += f" AND ({' OR '.join(f'{name} IS NOT NULL AND {open_[name]}' for name in AMOUNTS)})"
+        if is_alone and (told or self._filters):
+            where += f" AND ({' OR '.join(f'{name} IS NOT NULL AND {open_[name]}' for name in AMOUNTS)})"
         columns = {f"shared_{name}": part for name, part in shared.items()}
         columns |= {_undivided(name): self._not_chosen(name) for name in AMOUNTS}
         alike = "is_told, grade, rubric, basis, budget_stage, currency"
