@@ -1,6 +1,6 @@
 """SQL of the current grade of each programme under each marker, which triggers store when records change.
 
-current_grade        one row for each programme under each marker
+current_grade        one row for each programme under each marker, with the parts of its money by place and organization
 current_grade_count  the number of rows with the same grade, rubric and stages, and their money, so that totals of all
                      programmes take the same time for a hundred thousand as for one
 The triggers are in the migrations. Past states are not stored: the SQL here derives them from the records of that time.
@@ -27,7 +27,12 @@ CURRENT_GRADE = f"""
            CASE a.status WHEN 'accepted' THEN a.rubric END AS rubric,
            CASE a.status WHEN 'accepted' THEN a.record->>'basis' END AS basis,
            coalesce(given.under_review, false) AS under_review, coalesce(a.status = 'returned', false) AS returned,
-           greatest(p.updated, given.updated, money.updated) AS updated
+           greatest(p.updated, given.updated, money.updated) AS updated,
+           parts_by_place(p.amount, p.countries, p.record) AS place_parts,
+           parts_by_organization(p.amount, p.organizations, p.record, true) AS organization_parts,
+           parts_by_place(money.allocated, p.countries, p.record) AS allocated_place_parts,
+           parts_by_organization(money.allocated, p.organizations, p.record, p.currency = 'USD')
+             AS allocated_organization_parts
       FROM programme AS p
      CROSS JOIN (SELECT DISTINCT record->>'marker' AS marker FROM rubric) AS m
       LEFT JOIN (SELECT DISTINCT ON (programme, marker) * FROM ({DECIDED}) AS decided
@@ -40,17 +45,18 @@ CURRENT_GRADE = f"""
 _ALIKE = "marker, stage, budget_stage, currency, grade, rubric, basis"
 
 
-def counts(alike: str, rows: str) -> str:
+def counts(alike: str, rows: str, further: str = "") -> str:
     """SQL that counts the rows with equal values, and sums their money: one row for each combination of values.
 
     alike: the columns that are compared; rows: the table, or the FROM and WHERE clauses, to count in
+    further: more columns, each with a comma before it
     """
     numbers = ", ".join(str(n + 1) for n in range(alike.count(",") + 1))
     return (
         f"SELECT {alike}, count(*) AS programmes, count(amount) AS with_budget,"
         f" coalesce(sum(amount), 0) AS amount, count(allocated) AS with_allocation,"
         f" coalesce(sum(allocated), 0) AS allocated,"
-        f" count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned"
+        f" count(*) FILTER (WHERE under_review) AS under_review, count(*) FILTER (WHERE returned) AS returned{further}"
         f" FROM {rows} GROUP BY {numbers}"
     )
 

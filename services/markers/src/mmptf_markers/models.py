@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -240,6 +241,12 @@ current_grade = sa.Table(
     sa.Column("under_review", sa.Boolean, nullable=False),
     sa.Column("returned", sa.Boolean, nullable=False),
     sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
+    # The parts of `amount` and `allocated`, one for each of the programme's `countries` and `organizations`, or one
+    # where there are none. They have no value where no source states them; there are none where others may be missing.
+    *(
+        sa.Column(name, ARRAY(sa.Numeric))
+        for name in ("place_parts", "organization_parts", "allocated_place_parts", "allocated_organization_parts")
+    ),
     sa.Index("current_grade_updated", "updated", "code"),
     # All that filters read of it, so that counts read no row itself.
     sa.Index("current_grade_filters", *("marker", "stage", "grade", "rubric", "assessment", "programme")),

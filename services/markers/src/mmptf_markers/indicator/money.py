@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from mmptf_common.wire.codes import NOT_STATED, SHARED
-from mmptf_markers.indicator.attribution import Asked, Attribution, StatedParts, attribute
-
-# The divisions of which a programme can be in several groups.
-LEVELS = ("region", "subregion", "intermediate_region")
-OVERLAPPING = frozenset({"country", *LEVELS, "organization"})
 Stage = tuple[str, str]
 """Stage of money and currency."""
 
@@ -32,7 +25,7 @@ class Sums:
     allocated: Decimal | None = None
     allocated_shared: Decimal | None = None
 
-    def add_budgets(self, stage: Stage, amount: Decimal, programmes: int = 1, *, is_shared: bool = False) -> None:
+    def add_budgets(self, stage: Stage, amount: Decimal, programmes: int, *, is_shared: bool = False) -> None:
         """Add the budgets of some programmes."""
         sums = self.shared if is_shared else self.budgets
         before, number = sums.get(stage, (Decimal(0), 0))
@@ -45,66 +38,32 @@ class Sums:
         else:
             self.allocated = (self.allocated or Decimal(0)) + amount
 
+    def add_parts(self, row: Mapping[str, Any], name: str = "") -> None:
+        """Add what is certain of a row of sums, and what is undivided; name: what stands before the first."""
+        stage = row["budget_stage"], row["currency"]
+        for of, is_shared in ((name, False), ("undivided_", True)):
+            # Of groups that overlap, what is undivided is in the rows of what they share.
+            if programmes := row.get(f"with_{of}amount"):
+                self.add_budgets(stage, row[f"{of}amount"], programmes, is_shared=is_shared)
+            if row.get(f"with_{of}allocated"):
+                self.add_allocated(row[f"{of}allocated"], is_shared=is_shared)
+
 
 Graded = Mapping[str | None, Sums]
 """Grade -> the money of the programmes with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Which part of each programme's money a question asks for.
-
-    countries, regions, organizations: the codes of its filters, among them `not_stated`; empty where it has none
-    by: what the programmes are divided by
-    places: place -> its regions; groups: place -> its region of the level that the programmes are divided by
-    """
-
-    countries: Collection[str]
-    regions: Collection[str]
-    organizations: Collection[str]
-    by: str | None
-    places: Mapping[str, Sequence[str]]
-    groups: Mapping[str, str | None]
-
-    def asked_of(self, stated: StatedParts) -> Asked:
-        """What is asked for of a programme."""
-        all_places, all_organizations = stated.places or (NOT_STATED,), stated.organizations or (NOT_STATED,)
-        places, organizations = None, None
-        if self.countries or self.regions:
-            places = [code for code in all_places if self._is_chosen(code)]
-        if self.organizations:
-            organizations = [code for code in all_organizations if code in self.organizations]
-        if self.by not in OVERLAPPING:
-            return Asked(places, organizations)
-        by_organization = self.by == "organization"
-        asked, every = (organizations, all_organizations) if by_organization else (places, all_places)
-        groups: dict[str | None, list[str]] = defaultdict(list)
-        for code in every if asked is None else asked:
-            groups[self._group_of(code)].append(code)
-        return Asked(places, organizations, groups, by_organization)
-
-    def _is_chosen(self, place: str) -> bool:
-        regions = self.places.get(place) or (NOT_STATED,)
-        of_country = not self.countries or place in self.countries
-        return of_country and (not self.regions or any(region in self.regions for region in regions))
-
-    def _group_of(self, code: str) -> str | None:
-        if self.by in LEVELS:
-            return self.groups.get(code)
-        return None if code == NOT_STATED else code
 
 
 @dataclass(slots=True)
 class GroupedMoney:
     """The money of programmes by group, and the group of what several groups have together.
 
-    sums: by group, those without a code under None; where nothing is divided into overlapping groups, by `key`
-    shared: a row of counts for each programme with money that several groups have together
+    sums: by group, those without a code under None
+    shared: the rows of counts of the programmes with money that several groups have together
     programmes: the number of such programmes, whatever is known of their grades
     """
 
     sums: dict[str | None, dict[str | None, Sums]] = field(default_factory=lambda: defaultdict(no_sums))
-    shared: list[dict[str, Any]] = field(default_factory=list)
+    shared: Sequence[Mapping[str, Any]] = ()
     programmes: int = 0
 
 
@@ -123,76 +82,3 @@ def sums_of(rows: Iterable[Mapping[str, Any]]) -> Graded:
         if row["with_allocation"]:
             sums.add_allocated(row["allocated"])
     return found
-
-
-def grouped(rows: Iterable[Mapping[str, Any]], parts: Parts, ledger_currency: str) -> GroupedMoney:
-    """The money of programmes by group and grade.
-
-    rows: one for each programme, with the JSON of what sources state of the parts of its money; `is_told` is false for
-    one that is left out by what is known of its grade
-    ledger_currency: that of what is allocated
-    """
-    found = GroupedMoney()
-    for row in rows:
-        stated = _stated(row)
-        asked = parts.asked_of(stated)
-        is_shared = False
-        for name in ("amount", "allocated"):
-            if row[name] is None:
-                continue
-            known = stated
-            if name == "allocated" and row["currency"] != ledger_currency:
-                # The lines of the budget divide another currency.
-                known = replace(stated, of_budget={})
-            for group, part, is_whole in _placed(row, attribute(row[name], known, asked), asked):
-                is_shared |= asked.groups is not None and group == SHARED
-                if not row["is_told"]:
-                    continue
-                sums = found.sums[group][row["grade"]]
-                if name == "amount":
-                    sums.add_budgets((row["budget_stage"], row["currency"]), part, is_shared=is_whole)
-                else:
-                    sums.add_allocated(part, is_shared=is_whole)
-        if is_shared:
-            found.programmes += 1
-            found.shared += [_counts_of(row)] if row["is_told"] else []
-    return found
-
-
-def _stated(row: Mapping[str, Any]) -> StatedParts:
-    # A copy that was made before these members were copied has none of them.
-    of_budget, partly = row["budget_by_organization"], row["partly_stated"]
-    shares = {place["code"]: place.get("share") for place in json.loads(row["places"] or "[]")}
-    return StatedParts(
-        places={code: Decimal(share) if (share := shares.get(code)) else None for code in row["countries"]},
-        organizations=row["organizations"],
-        of_budget={code: Decimal(part) for code, part in json.loads(of_budget).items()} if of_budget else {},
-        partly_stated=json.loads(partly) if partly else (),
-    )
-
-
-def _placed(
-    row: Mapping[str, Any], attribution: Attribution, asked: Asked
-) -> Iterator[tuple[str | None, Decimal, bool]]:
-    """The parts of an amount, each with its group, and whether it is a whole of which the part is not known."""
-    is_grouped = asked.groups is not None
-    if attribution.undivided is not None:
-        yield SHARED if is_grouped else row["key"], attribution.undivided, True
-    for group, part in attribution.parts.items():
-        yield group if is_grouped else row["key"], part, False
-    if attribution.shared is not None:
-        yield SHARED, attribution.shared, False
-
-
-def _counts_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of counts of one programme."""
-    return {
-        "grade": row["grade"],
-        "rubric": row["rubric"],
-        "basis": row["basis"],
-        "programmes": 1,
-        "with_budget": int(row["amount"] is not None),
-        "with_allocation": int(row["allocated"] is not None),
-        "under_review": int(row["under_review"]),
-        "returned": int(row["returned"]),
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,17 +35,8 @@ from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW
 from mmptf_markers.current_grades import counts
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
-from mmptf_markers.indicator.money import (
-    LEVELS,
-    OVERLAPPING,
-    Graded,
-    GroupedMoney,
-    Parts,
-    Stage,
-    Sums,
-    grouped,
-    sums_of,
-)
+from mmptf_markers.indicator.attribution import LEVELS, OVERLAPPING, Attribution
+from mmptf_markers.indicator.money import Graded, GroupedMoney, Stage, Sums, sums_of
 from mmptf_markers.indicator.standings import (
     CURRENT_GRADE_JSON,
     CURRENT_GRADE_ROWS,
@@ -138,10 +128,6 @@ _NAMES = {
 _OF_GRADES: Mapping[str, Any] = {"grade": [], "rubric": [], "assessed_stage": [], "assessed": None, "due_for": None}
 
 
-# The members of a programme by which its money is divided.
-_STATED_PARTS = ("places", "budget_by_organization", "partly_stated")
-
-
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
     """The indicator of the target, as a whole and for each group, from one snapshot."""
     if not query.by and is_csv(representation(request, query, TABLE)):
@@ -224,8 +210,13 @@ async def fetch_indicators(
     if by is None and all(name == "as_of" for name, _ in question):
         statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
     else:
-        alike = f"{key} AS key, grade, rubric, basis, budget_stage, currency"
-        statement = counts(alike, f"{CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where}")
+        where = f"{of_target} AND {where}"
+        of_rows = f"{CURRENT_GRADE_ROWS} {join} WHERE {where}"
+        asked = Attribution.of(query, by, Arguments())
+        parts = asked.counted if asked else None
+        if asked and parts:
+            key, of_rows = "key", asked.rows(where)
+        statement = counts(f"{key} AS key, grade, rubric, basis, budget_stage, currency", of_rows, parts or "")
     rows = await data.fetch(statement, *arguments)
     rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
     groups: dict[str | None, list[Any]] = defaultdict(list)
@@ -233,11 +224,11 @@ async def fetch_indicators(
         groups[row["key"]].append(row)
     all_of = await _denominators(data, target, query, by)
     codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
-    money = await _fetch_money(data, target, query, by)
+    money = await _fetch_money(data, target, query, by, rows)
     if money is not None:
         codes |= {*money.sums}
         if money.programmes:
-            groups[SHARED] = money.shared
+            groups[SHARED] = [*money.shared]
             codes.add(SHARED)
             all_of = all_of if all_of is None else {**all_of, SHARED: money.programmes}
     question += [("marker", target.marker), ("stage", target.stage)]
@@ -254,35 +245,34 @@ async def fetch_indicators(
 
 
 async def _fetch_money(
-    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
+    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None, counted: Sequence[Any]
 ) -> GroupedMoney | None:
-    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere."""
-    if not (by in OVERLAPPING or query.country or query.region or query.organization):
-        return None
-    filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
+    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere.
+
+    counted: the rows of counts, which may have the parts of the groups
+    """
     arguments = Arguments()
+    asked = Attribution.of(query, by, arguments)
+    if asked is None:
+        return None
     of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
-    rows = await data.fetch(
-        f"""
-        SELECT {"NULL" if by in OVERLAPPING else DIVISIONS[by][0]} AS key, grade, rubric, basis, budget_stage, currency,
-               amount, allocated, under_review, returned, ({condition(OF_TARGET, query, arguments)}) AS is_told,
-               countries, organizations, {", ".join(f"programme_record->>'{name}' AS {name}" for name in _STATED_PARTS)}
-          FROM {CURRENT_GRADE_ROWS} WHERE {of_target} AND {where} AND (amount IS NOT NULL OR allocated IS NOT NULL)""",
-        *arguments,
-    )
-    level = f"record->>'{by}'" if by in LEVELS else "NULL"
-    places = await data.fetch(f"SELECT code, regions, {level} AS region FROM place")
-    parts = Parts(
-        query.country,
-        query.region,
-        query.organization,
-        by,
-        {place["code"]: place["regions"] for place in places},
-        {place["code"]: place["region"] for place in places},
-    )
-    # Other requests get their turn while the money of thousands of programmes is divided.
-    return await asyncio.to_thread(grouped, rows, parts, LEDGER_CURRENCY)
+    is_told = condition(OF_TARGET, query, arguments)
+    found = GroupedMoney()
+    if asked.counted:
+        for row in counted:
+            found.sums[row["key"]][row["grade"]].add_parts(row, "part_")
+    else:
+        for row in await data.fetch(asked.sums(DIVISIONS[by][0], f"{of_target} AND {is_told}"), *arguments):
+            found.sums[row["key"]][row["grade"]].add_parts(row)
+    if by in OVERLAPPING:
+        filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
+        where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
+        rows = await data.fetch(asked.shared(f"{of_target} AND {where}", is_told), *arguments)
+        found.programmes = sum(row["programmes"] for row in rows)
+        found.shared = [row for row in rows if row["is_told"]]
+        for row in found.shared:
+            found.sums[SHARED][row["grade"]].add_parts(row, "shared_")
+    return found
 
 
 async def fetch_whole(
