@@ -151,10 +151,14 @@ class BankStatementQuery(ListQuery):
     sort: tuple[Literal["code", "-code", "date", "-date"], ...] = order_by("code")
     account: Annotated[Values, Field(description="Code of a bank account.", examples=["USD-MAIN"])]
     date_from: Annotated[
-        Day | None, Field(description="Only statements that end on this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(
+            description="Only statements that end on this day, from its beginning, or later.", examples=["2026-01-01"]
+        ),
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only statements that begin on this day or earlier.", examples=["2026-12-31"])
+        Day | None,
+        Field(description="Only statements that begin on this day, to its end, or earlier.", examples=["2026-12-31"]),
     ] = None
 
 
@@ -252,10 +256,12 @@ class BankEntryFilter(PointInTime):
         Field(description="`true`: only entries with a confirmed match; `false`: only the others.", examples=[False]),
     ] = None
     date_from: Annotated[
-        Day | None, Field(description="Only entries booked on this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(description="Only entries booked on this day, from its beginning, or later.", examples=["2026-01-01"]),
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only entries booked on this day or earlier.", examples=["2026-12-31"])
+        Day | None,
+        Field(description="Only entries booked on this day, to its end, or earlier.", examples=["2026-12-31"]),
     ] = None
     amount: Annotated[
         SignedText | None,
@@ -429,10 +435,14 @@ class ProposalQuery(TableQuery):
         Field(ge=0, le=30, description="Largest number of days between the value dates, where references differ."),
     ] = 5
     date_from: Annotated[
-        Day | None, Field(description="Only bank entries booked on this day or later.", examples=["2026-01-01"])
+        Day | None,
+        Field(
+            description="Only bank entries booked on this day, from its beginning, or later.", examples=["2026-01-01"]
+        ),
     ] = None
     date_to: Annotated[
-        Day | None, Field(description="Only bank entries booked on this day or earlier.", examples=["2026-12-31"])
+        Day | None,
+        Field(description="Only bank entries booked on this day, to its end, or earlier.", examples=["2026-12-31"]),
     ] = None
 
 
