@@ -142,6 +142,8 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
         entered.raise_for_status()
     decide_on(client, catalog)
     close(client, catalog, f"{urls['funding']}/funding/v1", today)
+    account(client, f"{urls['funding']}/funding/v1/periods")
+    reconcile(client, f"{urls['funding']}/funding/v1")
     for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
         begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
         asyncio_run(draft(suite.database_urls["catalog"], code, create_programme_draft, begun))
@@ -157,8 +159,6 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
             headers=writing("management-unit", match=approved.headers["etag"]),
         )
         approved.raise_for_status()
-    account(client, f"{urls['funding']}/funding/v1/periods")
-    reconcile(client, f"{urls['funding']}/funding/v1")
     headers = {**writing("management-unit"), "content-type": XLSX}
     client.post(f"{urls['funding']}/funding/v1/imports", content=workbook(), headers=headers).raise_for_status()
 
