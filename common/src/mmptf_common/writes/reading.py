@@ -155,6 +155,9 @@ def write_messages(messages: Iterator[object]) -> int:
         out.write(encode({"errors": [error.model_dump(mode="json") for error in problem.errors]}).encode() + b"\n")
     except MemoryError:
         return 1
+    except BrokenPipeError:
+        # The process that reads them was ended: nobody waits for the file.
+        return 1
     except OSError as error:
         if error.errno not in NO_SPACE_LEFT:
             raise
