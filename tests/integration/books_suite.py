@@ -320,7 +320,6 @@ class Suite:
         )
         catalogue = await self.programmes()
         try:
-            catalogue = await self.programmes()
             right = self.books.correct(command.who, code, sent, day, catalogue)
         except Refused as refused:
             return answer, refused
