@@ -137,7 +137,7 @@ def messages_of_rows(table: str, rows: Iterator[RawRow], most: int, larger: str 
 
 
 def write_messages(messages: Iterator[object]) -> int:
-    """Write what is read of the standard input; returns 1 where the file takes more memory than it may.
+    """Write what is read of the standard input; returns 1 where that takes more memory than it may, or nobody waits.
 
     The process is bounded before the first of them is read.
     """
