@@ -33,9 +33,7 @@ from mmptf_funding.contributions.queries import fetch_printed
 from mmptf_funding.ledger import rules, schemas
 from mmptf_funding.ledger.catalogue import SOURCE
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
-from mmptf_funding.ledger.json_sql import money_json as _money
-from mmptf_funding.ledger.json_sql import object_json as _object
-from mmptf_funding.ledger.json_sql import share_json as _share
+from mmptf_funding.ledger.json_sql import money_json, object_json, share_json
 from mmptf_funding.ledger.queries import LEDGER, PATH, PRECISE, settled_amount
 from mmptf_funding.ledger.schemas import StatementLine
 
@@ -240,7 +238,7 @@ class PartyStatements:
 def _line(kind: LedgerEntryKind) -> str:
     """SQL of `StatementLine`, from a row with the sum of the kind, its number of entries, and the code of the party."""
     path = f"replace(replace($2::text, '{{kind}}', '{kind}'), '{{code}}', code)"
-    return _object(kind=f"'{kind}'", sum=_money(kind), rows=f"{kind}_rows", link=path)
+    return object_json(kind=f"'{kind}'", sum=money_json(kind), rows=f"{kind}_rows", link=path)
 
 
 def _sums(*kinds: LedgerEntryKind) -> str:
@@ -252,9 +250,9 @@ def _sums(*kinds: LedgerEntryKind) -> str:
     )
 
 
-_DELIVERY = _object(
-    net_funded=_money("transfer - refund"), expenditure=_money("expenditure"),
-    share=_share("expenditure", "transfer - refund"),
+_DELIVERY = object_json(
+    net_funded=money_json("transfer - refund"), expenditure=money_json("expenditure"),
+    share=share_json("expenditure", "transfer - refund"),
 )  # fmt: skip
 
 
@@ -294,11 +292,11 @@ CONTRIBUTORS = PartyStatements(
         "contributor": "code",
         "name": "name",
         "pledges": _line("pledge"),
-        "commitments": _object(
+        "commitments": object_json(
             committed=_line("commitment"),
             amendments=_line("commitment_amendment"),
-            paid=_money("paid"),
-            outstanding=_money("commitment + commitment_amendment - paid"),
+            paid=money_json("paid"),
+            outstanding=money_json("commitment + commitment_amendment - paid"),
             exchange_differences=_line("exchange_difference"),
         ),
         "deposits": _line("deposit"),
@@ -326,19 +324,19 @@ PROGRAMMES = PartyStatements(
         "programme": "code",
         "title": "record->>'title'",
         "budget": f"""CASE WHEN {_BUDGET} IS NOT NULL THEN {
-            _object(
-                sum=_money(_BUDGET, "record#>>'{budget,currency}'"),
+            object_json(
+                sum=money_json(_BUDGET, "record#>>'{budget,currency}'"),
                 stage="record#>>'{budget,stage}'",
                 copied=_COPIED,
-                allocated=_share("allocation", _BUDGET),
-                difference=f"CASE WHEN {_IS_APPROVED} THEN {_money(f'{_BUDGET} - allocation')} END",
+                allocated=share_json("allocation", _BUDGET),
+                difference=f"CASE WHEN {_IS_APPROVED} THEN {money_json(f'{_BUDGET} - allocation')} END",
                 reason=_REASON,
             )
         } END""",
         "allocations": _line("allocation"),
         "transfers": _line("transfer"),
         "refunds": _line("refund"),
-        "not_yet_transferred": _money("allocation - transfer"),
+        "not_yet_transferred": money_json("allocation - transfer"),
         "delivery": _DELIVERY,
         "overspent": "overspent",
     },
@@ -346,8 +344,8 @@ PROGRAMMES = PartyStatements(
     whole={
         "compared": f"""(
             SELECT row_to_json(made)
-              FROM (SELECT {_money("budgets")} AS budgets, programmes, {_money("allocations")} AS allocations,
-                           {_money("budgets - allocations")} AS difference,
+              FROM (SELECT {money_json("budgets")} AS budgets, programmes, {money_json("allocations")} AS allocations,
+                           {money_json("budgets - allocations")} AS difference,
                            CASE WHEN budgets <> allocations THEN format(
                                'The ledger has no allocation for %s of the %s programmes with an approved budget. Of'
                                ' others a part of the budget may be still to be allocated, an entry may be missing, or'
@@ -425,22 +423,24 @@ COMMITMENTS = PartyStatements(
         "commitment": "code",
         "contributor": "contributor",
         "date": "date",
-        "committed": _money("committed"),
-        "paid": _money("paid"),
-        "outstanding": _money("committed - paid"),
-        "in_own_currency": _object(
-            committed=_money("promised", "own_currency"),
-            paid=_money("settled", "own_currency"),
-            outstanding=_money("promised - settled", "own_currency"),
+        "committed": money_json("committed"),
+        "paid": money_json("paid"),
+        "outstanding": money_json("committed - paid"),
+        "in_own_currency": object_json(
+            committed=money_json("promised", "own_currency"),
+            paid=money_json("settled", "own_currency"),
+            outstanding=money_json("promised - settled", "own_currency"),
         ),
-        "received": _money("received"),
-        "ageing": f"CASE WHEN $1::text IS NOT NULL THEN {_object(**{name: _money(name) for name in _AGES})} END",
+        "received": money_json("received"),
+        "ageing": f"""CASE WHEN $1::text IS NOT NULL THEN {
+            object_json(**{name: money_json(name) for name in _AGES})
+        } END""",
     },
     order="date, code",
     whole={
-        "outstanding": _money("coalesce(sum(committed - paid), 0)"),
+        "outstanding": money_json("coalesce(sum(committed - paid), 0)"),
         "ageing": f"""CASE WHEN $1::text IS NOT NULL THEN {
-            _object(**{name: _money(f"coalesce(sum({name}), 0)") for name in _AGES})
+            object_json(**{name: money_json(f"coalesce(sum({name}), 0)") for name in _AGES})
         } END""",
     },
 )
@@ -448,10 +448,10 @@ COMMITMENTS = PartyStatements(
 
 async def answer_parties(request: Request, query: schemas.StatementQuery, statements: PartyStatements) -> Response:
     """The statements of all parties on a day, from one snapshot, cached under its revision."""
-    item = _object(**statements.members)
+    item = object_json(**statements.members)
     as_json = f"""
         SELECT convert_to(coalesce(string_agg({item}::text, ',' ORDER BY {statements.order}), ''), 'UTF8') AS items,
-               {f"{_object(**statements.whole)}::text" if statements.whole else "NULL"} AS whole
+               {f"{object_json(**statements.whole)}::text" if statements.whole else "NULL"} AS whole
           FROM {statements.rows}"""
     as_csv = f"""
         SELECT {selected_columns(statements.item, "item")}
@@ -481,7 +481,7 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
 async def programme_card(data: Snapshot, code: str) -> CardData | None:
     """A programme's card: its statement, from the entries that name it."""
     found = await data.fetchval(
-        f"SELECT {_object(**PROGRAMMES.members)}::text FROM {PROGRAMMES.rows} WHERE code = $3",
+        f"SELECT {object_json(**PROGRAMMES.members)}::text FROM {PROGRAMMES.rows} WHERE code = $3",
         *PROGRAMMES.values(None, dict(data.as_of_pairs())),
         code,
     )
