@@ -1,0 +1,12 @@
+ALTER TABLE ledger_entry ADD COLUMN replaced_by varchar, ADD COLUMN replaces text[];
+ALTER TABLE ledger_entry_past ADD COLUMN replaced_by varchar, ADD COLUMN replaces text[];
+ALTER TABLE ledger_entry ADD CONSTRAINT ledger_entry_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES ledger_entry (code);
+CREATE INDEX ledger_entry_replaces ON ledger_entry ((replaces[1]), code) WHERE replaces IS NOT NULL;
+ALTER TABLE ledger_entry ADD COLUMN original_amount numeric(18, 2) GENERATED ALWAYS AS ((record#>>'{original,sum,amount}')::numeric(18,2)) STORED;
+ALTER TABLE ledger_entry_past ADD COLUMN original_amount numeric(18, 2);
+UPDATE ledger_entry_past SET original_amount = (record#>>'{original,sum,amount}')::numeric(18,2);
+ALTER TABLE ledger_entry ADD COLUMN original_currency text GENERATED ALWAYS AS (record#>>'{original,sum,currency}') STORED;
+ALTER TABLE ledger_entry_past ADD COLUMN original_currency text;
+UPDATE ledger_entry_past SET original_currency = record#>>'{original,sum,currency}';
+CREATE INDEX ledger_entry_commitments ON ledger_entry (code) INCLUDE (replaces, contributor, date, amount, original_amount, original_currency, reverses) WHERE kind = 'commitment';
+CREATE INDEX ledger_entry_settlement ON ledger_entry (follows) INCLUDE (kind, date, amount, original_amount, original_currency) WHERE kind IN ('commitment_amendment', 'deposit') AND follows IS NOT NULL;

@@ -1,0 +1,10 @@
+DROP INDEX ledger_entry_account;
+CREATE INDEX ledger_entry_account ON ledger_entry (account, code) WHERE account IS NOT NULL;
+DROP INDEX ledger_entry_decision;
+CREATE INDEX ledger_entry_decision ON ledger_entry (decision, code) WHERE decision IS NOT NULL;
+DROP INDEX ledger_entry_corrects;
+CREATE INDEX ledger_entry_corrects ON ledger_entry (corrects, code) WHERE corrects IS NOT NULL;
+DROP INDEX ledger_entry_filters;
+CREATE INDEX ledger_entry_filters ON ledger_entry (kind, thematic_area, category, organization, contributor, programme, flags) INCLUDE (date, amount, reverses, revised, code, account, decision);
+CREATE INDEX ledger_entry_lower_account ON ledger_entry (lower(account));
+CREATE INDEX ledger_entry_lower_decision ON ledger_entry (lower(decision));
