@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from mmptf_common.http.parameters import PointInTime
 from mmptf_common.http.snapshot import snapshot
 from mmptf_common.storage import migrations
-from mmptf_common.storage.as_of import AsOfTables, with_ctes
+from mmptf_common.storage.as_of import AsOfTables, EarlierTables
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.records import moment_text
 from mmptf_local.cache import Cache
@@ -157,17 +157,19 @@ class Answer:
         return cls(200, without_as_of(body), pages)
 
 
+NOW = EarlierTables({})
+
 Rows = dict[str, list[str]]
 
 
-async def rows_of(running: RunningApp, ctes: str = "") -> Rows:
+async def rows_of(running: RunningApp, earlier: EarlierTables = NOW) -> Rows:
     """Every row of every table of records, whole, now or as the clause gives it."""
     found = {}
     async with pool_of(running.app.state.database).acquire() as connection:
         for table in service_of(running.name).metadata.sorted_tables:
             if "entity" in table.info:
                 name = table.name
-                rows = with_ctes(ctes, f"SELECT to_jsonb({name})::text FROM {name} ORDER BY code")
+                rows = earlier.statement(f"SELECT to_jsonb({name})::text FROM {name} ORDER BY code")
                 found[name] = [row[0] for row in await connection.fetch(rows)]
     return found
 
@@ -210,7 +212,7 @@ async def test_every_earlier_answer_is_given_again(new_database: Databases, redi
             assert len({repr(then.answers[path]) for then in remembered}) > 1, path
         assert {answer.status for then in remembered for answer in then.answers.values()} >= {200}
         for then in dice.sample(remembered, len(remembered)):
-            assert await rows_of(running, tables.ctes(then.revision)) == then.rows
+            assert await rows_of(running, tables.at(then.revision)) == then.rows
             for path, answer in dice.sample(sorted(then.answers.items()), 2 * len(then.answers) // 3):
                 asked = then.revision if dice.random() < 0.5 else then.moment
                 assert await Answer.of(running.client, with_query(path, as_of=asked)) == answer, (path, asked)

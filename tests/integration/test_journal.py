@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from mmptf_catalog.models import OrganizationRow
 from mmptf_catalog.seed import load_packaged_data
-from mmptf_common.storage.as_of import AsOfTables, with_ctes
+from mmptf_common.storage.as_of import AsOfTables, EarlierTables
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, Write, begin_write, state_reasons
 from mmptf_common.storage.records import load, moment_text
@@ -468,6 +468,7 @@ WRITTEN = {
     "catalog": ("organization", "place", "programme"),
     "funding": ("contribution", "target", "fact", "initiative", "requirement"),
 }
+NOW = EarlierTables({})
 Records = dict[tuple[str, str], str]
 
 
@@ -502,12 +503,12 @@ async def driver_of(session: AsyncSession) -> asyncpg.Connection:
     return (await (await session.connection()).get_raw_connection()).driver_connection
 
 
-async def records_at(connection: asyncpg.Connection, service: str, ctes: str = "") -> Records:
+async def records_at(connection: asyncpg.Connection, service: str, earlier: EarlierTables = NOW) -> Records:
     """Every record of a service, now or as the clause gives the tables."""
     found: Records = {}
     for table in service_of(service).metadata.sorted_tables:
         if "entity" in table.info:
-            rows = await connection.fetch(with_ctes(ctes, f"SELECT code, record::text FROM {table.name}"))
+            rows = await connection.fetch(earlier.statement(f"SELECT code, record::text FROM {table.name}"))
             found |= {(table.info["entity"], code): record for code, record in rows}
     return found
 
@@ -546,5 +547,5 @@ async def test_the_journal_replayed_from_nothing_is_the_data(
         number = revision["number"]
         records = replayed(records, entries[revision["first"] - 1 : number])
         assert records == kept[number]
-        assert records == await records_at(reader, service, tables.ctes(number))
+        assert records == await records_at(reader, service, tables.at(number))
     assert {entry["action"] for entry in entries} == {"create", "amend", "delete"}

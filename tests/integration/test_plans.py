@@ -26,7 +26,7 @@ import pytest
 from bench import processes
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.lists.listing import Listing
-from mmptf_common.storage.as_of import PLANNING, with_ctes
+from mmptf_common.storage.as_of import PLANNING
 from mmptf_common.storage.engines import READS, SERVER_SETTINGS
 from mmptf_local.postgres import Postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
@@ -353,8 +353,8 @@ async def test_an_export_reads_each_row_once(grown: RunningApp, explaining: asyn
             continue
         for representation in ("csv", "ndjson"):
             export = export_statement(listed, listed.query.model_validate({}), representation)
-            ctes = grown.app.state.as_of_tables.ctes(revision)
-            for sql, times in ((export.sql, 10), (with_ctes(ctes, export.sql), LINEAR)):
+            earlier = grown.app.state.as_of_tables.at(revision)
+            for sql, times in ((export.sql, 10), (earlier.statement(export.sql), LINEAR)):
                 await explaining.execute(PLANNING if times == LINEAR else "RESET ALL")
                 rows = read(await explained(explaining, sql, *export.values))
                 if rows > times * ROWS:

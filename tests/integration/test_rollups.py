@@ -19,7 +19,7 @@ from mmptf_common.lists.facets import facets_statement
 from mmptf_common.lists.listing import Listing, Statement
 from mmptf_common.lists.pages import page_statement
 from mmptf_common.lists.totals import groups_statement, wholes_statement
-from mmptf_common.storage.as_of import PLANNING, AsOfTables, with_ctes
+from mmptf_common.storage.as_of import PLANNING, AsOfTables, EarlierTables
 from mmptf_common.storage.rollups import Rollup, differences, trigger_statements
 from tests.conftest import admin_url, service_of, serving_url
 from tests.integration.described import schema_of
@@ -164,11 +164,11 @@ async def test_answers_from_rollups_are_those_of_the_rows(
     written: tuple[str, str], connection: asyncpg.Connection, is_past: bool
 ) -> None:
     service, _ = written
-    wrong, read, ctes, then = [], Counter[str](), "", {}
+    wrong, read, earlier, then = [], Counter[str](), EarlierTables({}), {}
     if is_past:
         # In the midst of the writes.
         number = await connection.fetchval("SELECT number FROM revision ORDER BY number OFFSET $1 LIMIT 1", WRITES // 2)
-        ctes, then = AsOfTables(service_of(service).metadata).ctes(number), {"as_of": str(number)}
+        earlier, then = AsOfTables(service_of(service).metadata).at(number), {"as_of": str(number)}
         await connection.execute(PLANNING)
     for listed in (each for each in listings(service) if each.rollups):
         for filters in (await filters_of(connection, listed))[:: 3 if is_past else 1]:
@@ -181,7 +181,7 @@ async def test_answers_from_rollups_are_those_of_the_rows(
                     continue
                 read.update(r.table for r in listed.rollups if re.search(rf"\b{r.table}\b", kept.sql))
                 # Groups of different totals are in no order among one another.
-                found = [await connection.fetch(with_ctes(ctes, each.sql), *each.values) for each in (kept, counted)]
+                found = [await connection.fetch(earlier.statement(each.sql), *each.values) for each in (kept, counted)]
                 if len({str(sorted(map(tuple, rows), key=str)) for rows in found}) > 1:
                     wrong.append((listed.path, asked, kept.sql))
     assert not wrong, (len(wrong), wrong[0])

@@ -19,7 +19,7 @@ from mmptf_common.http.cache_groups import leave_out
 from mmptf_common.http.negotiation import SPREADSHEET, TABLE, is_csv, media_type, representation
 from mmptf_common.http.parameters import FORMAT, PointInTime, Tabular, canonical, pairs_of
 from mmptf_common.http.spreadsheets import defused
-from mmptf_common.storage.as_of import PLANNING, AsOfTables, revision_at, with_ctes
+from mmptf_common.storage.as_of import PLANNING, AsOfTables, EarlierTables, revision_at
 from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
@@ -34,19 +34,19 @@ class Snapshot:
     """A read connection whose statements read the tables as of the query's `as_of`.
 
     connection: for statements that read the data as they are now, whatever `as_of` is
-    as_of_ctes: the `WITH` clause for statements of an earlier revision; empty for the data as they are now
+    earlier: the tables as of an earlier revision; None for the data as they are now
     journal: the one whose revisions the answer is of
     """
 
     request: Request
     connection: Any
     query: BaseModel
-    as_of_ctes: str = ""
+    earlier: EarlierTables | None = None
     journal: Journal = PUBLIC_JOURNAL
 
     def statement(self, sql: str) -> str:
         """The statement with the `WITH` clause under which it reads the tables as of the query's `as_of`."""
-        return with_ctes(self.as_of_ctes, sql)
+        return self.earlier.statement(sql) if self.earlier else sql
 
     async def fetch(self, sql: str, *values: object) -> list[Any]:
         rows: list[Any] = await self.connection.fetch(self.statement(sql), *values)
@@ -71,7 +71,7 @@ class Snapshot:
 
     def at_revision(self, number: int) -> Snapshot:
         """The same connection, with statements that read the tables as of another revision."""
-        return replace(self, as_of_ctes=_tables(self.request).ctes(number, self.journal))
+        return replace(self, earlier=_tables(self.request).at(number, self.journal))
 
     def as_of_pairs(self) -> list[tuple[str, str]]:
         """The query parameters of a link to the same revision: `as_of`, or none."""
@@ -97,11 +97,11 @@ async def snapshot(
     if isinstance(as_of, date):
         await request.app.state.settled_moments.require(as_of)
     async with reading(request.app.state.database, kind) as connection:
-        ctes = ""
+        earlier = None
         if as_of is not None:
-            ctes = _tables(request).ctes(await revision_at(connection, as_of, journal), journal)
+            earlier = _tables(request).at(await revision_at(connection, as_of, journal), journal)
             await connection.set_until_released(PLANNING)
-        yield Snapshot(request, connection, query, ctes, journal)
+        yield Snapshot(request, connection, query, earlier, journal)
 
 
 class _Computed(NamedTuple):

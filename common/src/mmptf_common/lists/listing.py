@@ -311,7 +311,7 @@ def directed(values: Sequence[str], sort: Sequence[str]) -> str:
 
 
 def rows_as_of(listing: Listing) -> Sequence[str]:
-    """SQL of the rows of a list as of an earlier revision, in two parts (`AsOfTables.ctes`); of a join none."""
+    """SQL of the rows of a list as of an earlier revision, in two parts (`AsOfTables.at`); of a join none."""
     if listing.table:
         return [listing.rows.replace(f"FROM {listing.table})", f"FROM {listing.table}_{part})") for part in _PARTS]
     if listing.rows.isidentifier():

@@ -319,7 +319,7 @@ async def fetch_item(
     written, meant = await in_other_case_or_meant(find_in(data.connection, listing), code)
     if written is not None:
         return redirect(data, listing.path, code, written)
-    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.as_of_ctes else "")
+    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.earlier else "")
 
 
 def find_in(connection: Any, listing: Listing) -> Find:

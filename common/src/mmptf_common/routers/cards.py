@@ -110,7 +110,7 @@ def add_card(
         written, meant = await in_other_case_or_meant(find_with(data.connection, known), code)
         if written is not None:
             return redirect(data, before, code, written)
-        detail = unknown.format(repr(code)) + (" at that time." if data.as_of_ctes else ".")
+        detail = unknown.format(repr(code)) + (" at that time." if data.earlier else ".")
         raise NotFound(
             f"{detail} {meant.sentence}" if meant else detail,
             errors=[error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", suggestion=meant and meant.code)],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -34,37 +36,56 @@ class AsOfTables:
         # In the order of their declaration, since one may be derived from another.
         self._derived = [table for table in metadata.tables.values() if "derived" in table.info]
 
-    def ctes(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> str:
-        """The `WITH` clause under which a statement reads each table of a journal as of a revision.
+    def at(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> EarlierTables:
+        """The tables of a journal as of a revision.
 
         The rows of a table that are the same now are in `…_present`, those that were replaced since in `…_replaced`: a
         statement that needs the first ones of an order reads each in an index, which it could not do of both.
         """
-        writes = journal.revision
-        ctes = [f"{writes} AS NOT MATERIALIZED (SELECT * FROM {writes} WHERE number <= {number})"]
-        ctes += [
-            f"""{table}_present AS NOT MATERIALIZED (SELECT {columns} FROM {table} WHERE revised <= {number}),
-                {table}_replaced AS NOT MATERIALIZED (
-                    SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number}),
-                {table} AS NOT MATERIALIZED (
-                    SELECT * FROM {table}_present UNION ALL SELECT * FROM {table}_replaced)"""
-            for (change, table), columns in self._columns.items()
-            if change == journal.change
-        ]
+        rows = {journal.revision: f"SELECT * FROM {journal.revision} WHERE number <= {number}"}
+        for (change, table), columns in self._columns.items():
+            if change == journal.change:
+                rows[f"{table}_present"] = f"SELECT {columns} FROM {table} WHERE revised <= {number}"
+                rows[f"{table}_replaced"] = (
+                    f"SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number}"
+                )
+                rows[table] = f"SELECT * FROM {table}_present UNION ALL SELECT * FROM {table}_replaced"
         if journal.change == PUBLIC_JOURNAL.change:
-            for table in self._derived:
-                rollup: Rollup | None = table.info.get("rollup")
-                rows = rollup.rows_as_of(number) if rollup else table.info["derived"]
-                ctes.append(f"{table.name} AS NOT MATERIALIZED ({rows})")
-        return f"WITH {', '.join(ctes)}"
+            for derived in self._derived:
+                rollup: Rollup | None = derived.info.get("rollup")
+                rows[derived.name] = rollup.rows_as_of(number) if rollup else derived.info["derived"]
+        return EarlierTables(rows)
 
 
-def with_ctes(ctes: str, statement: str) -> str:
-    """The statement with a `WITH` clause before it; the statement itself where the clause is empty."""
-    if not ctes:
-        return statement
-    own = statement.lstrip()
-    return f"{ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"{ctes} {own}"
+class EarlierTables:
+    """The tables as of one revision, for statements that name them.
+
+    rows: SQL of the rows of each by its name, in the order in which one may read another
+    """
+
+    def __init__(self, rows: Mapping[str, str]) -> None:
+        self._rows = rows
+
+    def statement(self, sql: str) -> str:
+        """The statement with a `WITH` clause under which it reads the tables as of the revision.
+
+        The clause has the tables that the statement names, and those that these read: the database analyses each that
+        is there, and a service has dozens.
+        """
+        needed, found = set[str](), _words(sql) & self._rows.keys()
+        while found:
+            needed |= found
+            found = (set[str]().union(*(_words(self._rows[name]) for name in found)) & self._rows.keys()) - needed
+        if not needed:
+            return sql
+        ctes = ", ".join(f"{name} AS NOT MATERIALIZED ({rows})" for name, rows in self._rows.items() if name in needed)
+        own = sql.lstrip()
+        return f"WITH {ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"WITH {ctes} {own}"
+
+
+def _words(sql: str) -> set[str]:
+    """What may be the name of a table in a statement; of a name in two parts, each part."""
+    return set(re.findall(r"[a-z_][a-z0-9_]*", sql))
 
 
 class SettledMoments:
