@@ -157,7 +157,7 @@ class Answer:
         return cls(200, without_as_of(body), pages)
 
 
-NOW = EarlierTables({})
+NOW = EarlierTables({}, 0)
 
 Rows = dict[str, list[str]]
 

@@ -468,7 +468,7 @@ WRITTEN = {
     "catalog": ("organization", "place", "programme"),
     "funding": ("contribution", "target", "fact", "initiative", "requirement"),
 }
-NOW = EarlierTables({})
+NOW = EarlierTables({}, 0)
 Records = dict[tuple[str, str], str]
 
 

@@ -164,7 +164,7 @@ async def test_answers_from_rollups_are_those_of_the_rows(
     written: tuple[str, str], connection: asyncpg.Connection, is_past: bool
 ) -> None:
     service, _ = written
-    wrong, read, earlier, then = [], Counter[str](), EarlierTables({}), {}
+    wrong, read, earlier, then = [], Counter[str](), EarlierTables({}, 0), {}
     if is_past:
         # In the midst of the writes.
         number = await connection.fetchval("SELECT number FROM revision ORDER BY number OFFSET $1 LIMIT 1", WRITES // 2)

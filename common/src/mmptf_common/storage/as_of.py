@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -22,49 +23,72 @@ from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error
 PLANNING = "SET enable_nestloop = off"
 # How often, and how long each time, a request as of the present moment waits for a write under way.
 LOOKS, LOOK_SECONDS = 20, 0.05
+# Where SQL that is made once has the number of the revision.
+_NUMBER = ":revision_number"
 
 
 class AsOfTables:
     """The tables of one service whose earlier rows are stored, and the tables derived from them."""
 
     def __init__(self, metadata: sa.MetaData) -> None:
-        self._columns = {
-            (table.info["journal"].change, table.name): ", ".join(column.name for column in table.columns)
-            for table in metadata.sorted_tables
-            if "entity" in table.info
-        }
+        self._rows: dict[str, dict[str, _Rows]] = {}
+        for table in metadata.sorted_tables:
+            if "entity" in table.info:
+                journal: Journal = table.info["journal"]
+                self._of(journal).update(_earlier_rows(table))
         # In the order of their declaration, since one may be derived from another.
-        self._derived = [table for table in metadata.tables.values() if "derived" in table.info]
+        for table in metadata.tables.values():
+            if "derived" in table.info:
+                rollup: Rollup | None = table.info.get("rollup")
+                rows = rollup.rows_as_of(_NUMBER) if rollup else table.info["derived"]
+                self._of(PUBLIC_JOURNAL)[table.name] = _Rows(rows)
+
+    def _of(self, journal: Journal) -> dict[str, _Rows]:
+        writes = journal.revision
+        return self._rows.setdefault(
+            journal.change, {writes: _Rows(f"SELECT * FROM {writes} WHERE number <= {_NUMBER}")}
+        )
 
     def at(self, number: int, journal: Journal = PUBLIC_JOURNAL) -> EarlierTables:
-        """The tables of a journal as of a revision.
-
-        The rows of a table that are the same now are in `…_present`, those that were replaced since in `…_replaced`: a
-        statement that needs the first ones of an order reads each in an index, which it could not do of both.
-        """
-        rows = {journal.revision: f"SELECT * FROM {journal.revision} WHERE number <= {number}"}
-        for (change, table), columns in self._columns.items():
-            if change == journal.change:
-                rows[f"{table}_present"] = f"SELECT {columns} FROM {table} WHERE revised <= {number}"
-                rows[f"{table}_replaced"] = (
-                    f"SELECT {columns} FROM {table}_past WHERE revised <= {number} AND replaced > {number}"
-                )
-                rows[table] = f"SELECT * FROM {table}_present UNION ALL SELECT * FROM {table}_replaced"
-        if journal.change == PUBLIC_JOURNAL.change:
-            for derived in self._derived:
-                rollup: Rollup | None = derived.info.get("rollup")
-                rows[derived.name] = rollup.rows_as_of(number) if rollup else derived.info["derived"]
-        return EarlierTables(rows)
+        """The tables of a journal as of a revision."""
+        return EarlierTables(self._of(journal), number)
 
 
+def _earlier_rows(table: sa.Table) -> dict[str, _Rows]:
+    """The rows of a table as of a revision, also in two parts, those that are the same now and those replaced since.
+
+    A statement that needs the first rows of an order reads each part in an index, which it could not do of both.
+    """
+    name, columns = table.name, ", ".join(column.name for column in table.columns)
+    then = f"revised <= {_NUMBER}"
+    return {
+        f"{name}_present": _Rows(f"SELECT {columns} FROM {name} WHERE {then}"),
+        f"{name}_replaced": _Rows(f"SELECT {columns} FROM {name}_past WHERE {then} AND replaced > {_NUMBER}"),
+        name: _Rows(f"SELECT * FROM {name}_present UNION ALL SELECT * FROM {name}_replaced"),
+    }
+
+
+class _Rows:
+    """SQL of the rows of a table as of the revision `_NUMBER`, and the words in it."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql, self.words = sql, _words(sql)
+
+
+def _words(sql: str) -> frozenset[str]:
+    """What may be the name of a table in a statement; of a name in two parts, each part."""
+    return frozenset(re.findall(r"[a-z_][a-z0-9_]*", sql))
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierTables:
     """The tables as of one revision, for statements that name them.
 
-    rows: SQL of the rows of each by its name, in the order in which one may read another
+    rows: of each table by its name, in the order in which one may read another
     """
 
-    def __init__(self, rows: Mapping[str, str]) -> None:
-        self._rows = rows
+    rows: Mapping[str, _Rows]
+    number: int
 
     def statement(self, sql: str) -> str:
         """The statement with a `WITH` clause under which it reads the tables as of the revision.
@@ -72,20 +96,16 @@ class EarlierTables:
         The clause has the tables that the statement names, and those that these read: the database analyses each that
         is there, and a service has dozens.
         """
-        needed, found = set[str](), _words(sql) & self._rows.keys()
-        while found:
+        needed, words = set[str](), _words(sql)
+        while found := (words & self.rows.keys()) - needed:
             needed |= found
-            found = (set[str]().union(*(_words(self._rows[name]) for name in found)) & self._rows.keys()) - needed
+            words = frozenset().union(*(self.rows[name].words for name in found))
         if not needed:
             return sql
-        ctes = ", ".join(f"{name} AS NOT MATERIALIZED ({rows})" for name, rows in self._rows.items() if name in needed)
+        ctes = [f"{name} AS NOT MATERIALIZED ({rows.sql})" for name, rows in self.rows.items() if name in needed]
+        clause = ", ".join(ctes).replace(_NUMBER, str(self.number))
         own = sql.lstrip()
-        return f"WITH {ctes}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"WITH {ctes} {own}"
-
-
-def _words(sql: str) -> set[str]:
-    """What may be the name of a table in a statement; of a name in two parts, each part."""
-    return set(re.findall(r"[a-z_][a-z0-9_]*", sql))
+        return f"WITH {clause}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"WITH {clause} {own}"
 
 
 class SettledMoments:

@@ -76,11 +76,13 @@ class Rollup:
         """SQL of the extremes of `filtered`."""
         return [f"{found}(filtered.{name}) AS {end}_{name}" for end, found, _ in _ENDS for name in self.extremes]
 
-    def rows_as_of(self, number: int) -> str:
+    def rows_as_of(self, number: str) -> str:
         """SQL of the rows of the rollup as of a revision: what it has now, without what was written since.
 
         It reads what was written since, so it costs less the fewer that is. A smallest value that is there no more is
         found in the rows of then alone, so a rollup with extremes is counted in these.
+
+        number: SQL of the number of the revision
         """
         if self.extremes:
             return self.rows(self.of)
