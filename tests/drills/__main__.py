@@ -120,7 +120,7 @@ async def run(names: list[str], *, is_verbose: bool, logs: Path | None) -> int:
                     results.append(result)
                     print(*result.lines(is_verbose=is_verbose), sep="\n", flush=True)
                 supervisor.cancel()
-                await load.http.aclose()
+                await load.close()
     return report(results)
 
 

@@ -98,10 +98,11 @@ class Caller:
             tally.transport += 1
             self._failed(kind, path, f"{type(error).__name__} {error}")
             return None
+        took = time.monotonic() - begin
         reason = self._judge(answer, path, expect, check)
         if reason is None and answer.status_code in expect:
             tally.right += 1
-            tally.seconds[kind].append(time.monotonic() - begin)
+            tally.seconds[kind].append(took)
             return answer
         if reason is None:
             tally.labelled += 1
