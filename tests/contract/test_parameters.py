@@ -40,6 +40,15 @@ async def test_an_unknown_parameter_is_refused_with_all_that_are_known(apis: Api
 WITH_PARAMETERS = [o for o in OWN if o.query]
 
 
+@pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
+def test_the_contract_says_which_texts_a_parameter_takes(operation: Operation) -> None:
+    """Empty texts and control characters are refused everywhere, so a contract that takes any text is too wide."""
+    for name, schema in operation.query.items():
+        if schema.get("type") == "string" and words_of(schema) is None and "format" not in schema:
+            assert not re.search(schema.get("pattern", ""), ""), name
+            assert not re.search(schema.get("pattern", ""), "a\x1f"), name
+
+
 @pytest.mark.tries_more
 @pytest.mark.parametrize("operation", WITH_PARAMETERS, ids=str)
 async def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(

@@ -16,6 +16,7 @@ from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.bank.domain import BankDirection, MatchState, ProposalReason, StatementFormat
 from mmptf_funding.currencies import Currency
 from mmptf_funding.ledger.domain import LedgerEntryKind
+from mmptf_funding.ledger.schemas import BANK_REFERENCE_PATTERN
 
 AccountNumber = Annotated[
     str,
@@ -271,6 +272,7 @@ class BankEntryFilter(PointInTime):
         str | None,
         Field(
             max_length=140,
+            pattern=BANK_REFERENCE_PATTERN,
             description="Only entries that have this text among their references.",
             examples=["INV 2026-114"],
         ),
