@@ -25,7 +25,8 @@ from mmptf_funding.bank.schemas import MATCH, STATEMENT
 from mmptf_funding.closings.schemas import CLOSING
 from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
 from mmptf_funding.ledger import rules
-from mmptf_funding.periods.schemas import PERIOD
+from mmptf_funding.ledger.schemas import CORRECTION
+from mmptf_funding.periods.schemas import CERTIFICATION, EXPLANATION, PERIOD
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
 Json = dict[str, Any]
@@ -204,7 +205,8 @@ def _content(raw_schema: Json, name: str) -> Json:
     }
     area = _listed("/catalog/v1/thematic-areas")
     if name == "ProgrammeAmendment":
-        return _narrowed(raw_schema, name, (*FITTED, *lists), thematic_area=area)
+        decision = _listed_or_null("/catalog/v1/decisions")
+        return _narrowed(raw_schema, name, (*FITTED, *lists), thematic_area=area, decision=decision)
     for schema in lists.values():
         # A draft need not be right before it is submitted.
         del schema["uniqueItems"]
@@ -221,6 +223,11 @@ def _status(raw_schema: Json, name: str) -> Json:
 
 def _extension(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, end={"const": "2030-12-31"}, decision=_listed("/catalog/v1/decisions"))
+
+
+def _call(raw_schema: Json, name: str) -> Json:
+    # It closes after it opens.
+    return _narrowed(raw_schema, name, opens={"enum": ["2026-01-15", None]}, closes={"enum": ["2026-03-31", None]})
 
 
 def _decision(raw_schema: Json, name: str) -> Json:
@@ -367,9 +374,12 @@ def _settlement(raw_schema: Json, name: str) -> Json:
 
 
 def _due(raw_schema: Json, name: str) -> Json:
-    # Of the reviews of an assessment the first is needed next, and a second one can be asked for.
-    rounds = {"round": {"enum": ["first", "second", None]}} if name == "ReviewerSent" else {}
-    return _narrowed(raw_schema, name, due={"enum": [f"{datetime.now(UTC):%Y-%m-%d}", None]}, **rounds)
+    said: Json = {"due": {"enum": [f"{datetime.now(UTC):%Y-%m-%d}", None]}}
+    if name == "ReviewerSent":
+        # Of the reviews of an assessment the first is needed next, and a second one can be asked for; whose reviewer it
+        # is takes no part in the programme.
+        said |= {"round": {"enum": ["first", "second", None]}, "organization": {"const": "OHCHR"}}
+    return _narrowed(raw_schema, name, **said)
 
 
 def _appeal(raw_schema: Json, name: str) -> Json:
@@ -408,6 +418,21 @@ def _period(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, start={"const": PERIOD["start"]}, end={"const": PERIOD["end"]})
 
 
+def _certification(raw_schema: Json, name: str) -> Json:
+    # Each line is stated once.
+    return {"const": CERTIFICATION}
+
+
+def _explanation(raw_schema: Json, name: str) -> Json:
+    # A line that is certified.
+    return _narrowed(raw_schema, name, line={"const": EXPLANATION["line"]})
+
+
+def _correction(raw_schema: Json, name: str) -> Json:
+    # Of the kind of the entry that is corrected, and reversed not before its day.
+    return {"const": CORRECTION}
+
+
 def _bank_matches(raw_schema: Json, name: str) -> Json:
     return {"const": {"matches": [MATCH]}}
 
@@ -419,6 +444,8 @@ BODIES = {
     "ProgrammeAmendment": _content,
     "StatusChangeSent": _status,
     "NoCostExtensionSent": _extension,
+    "CallForProposalsSent": _call,
+    "CallForProposalsAmendment": _call,
     "DecisionSent": _decision,
     "DecisionAmendment": _decision,
     "DecisionBatch": _decision_batch,
@@ -427,9 +454,12 @@ BODIES = {
     "BankMatchBatch": _bank_matches,
     "FinancialClosingSent": _closing,
     "PeriodSent": _period,
+    "CertificationSent": _certification,
+    "FigureExplanationSent": _explanation,
     "LedgerEntrySent": _entry,
     "LedgerEntryBatch": _entry_batch,
     "LedgerReversalSent": _reversal,
+    "LedgerCorrectionSent": _correction,
     "AssessmentSent": _assessment,
     "AssessmentContent": _assessment,
     "ReviewSent": _review,
@@ -464,10 +494,18 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
     if declared and "fields" in query:
         # An item without some of its members is none of the schema, also where something else in the query is wrong on
         # purpose and is accepted after all.
-        names, given = declared[0].definition["schema"]["items"]["enum"], query["fields"]
-        if {*map(str, given if isinstance(given, list) else [given])} <= {*names}:
+        schema, given = declared[0].definition["schema"], query["fields"]
+        names, named = schema["items"]["enum"], [*map(str, given if isinstance(given, list) else [given])]
+        if {*named} <= {*names} and len(named) <= schema["maxItems"]:
             query["fields"] = names
     if case.meta is None or not case.meta.generation.mode.is_positive:
+        if "/catalog/v1/decisions" in case.operation.path and isinstance(case.body, dict):
+            if query.get("partial") == "true":
+                # What is wrong with a row is an outcome of it where the others are written.
+                query["partial"] = "false"
+            decisions = case.body.get("decisions", [case.body])
+            for decision in decisions if isinstance(decisions, list) else ():
+                _name_one_programme(decision)
         return
     for step, code in OF_ONE.items():
         if case.operation.path.endswith(step):
@@ -513,6 +551,13 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case[Any],
         query["q"] = _a_search(str(query["q"]))
     if "cursor" in query:
         _use_a_real_cursor(case.formatted_path, query)
+
+
+def _name_one_programme(decision: Any) -> None:
+    """Two programmes are more than `_decision` has, and right: the same one twice is wrong for the service, too."""
+    programmes = decision.get("programmes") if isinstance(decision, dict) else None
+    if isinstance(programmes, list) and programmes:
+        programmes[1:] = programmes[:1] * (len(programmes) - 1)
 
 
 def _that_shows(value: Any) -> Any:
