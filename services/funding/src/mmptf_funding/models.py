@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.pseudonyms import pseudonym_table
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_common.storage.rollups import Rollup, add_rollups
 
@@ -322,6 +323,28 @@ class EntryRow(Record, Base, table=True):
     decision: str | None
 
 
+class TransferLimitRow(Record, Base, table=True):
+    """From when on a second person approves transfers above an amount; null for none. The last stated one counts."""
+
+    __tablename__ = "transfer_limit"
+
+    number: int = Field(unique=True)
+    since: date_
+    amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+
+
+class TransferProposalRow(Record, Base, table=True):
+    """A transfer that one person has proposed, and what became of it."""
+
+    __tablename__ = "transfer_proposal"
+    __table_args__ = (sa.Index("transfer_proposal_state_code", "state", "code"),)
+
+    number: int = Field(unique=True)
+    state: str
+    programme: str
+    organization: str
+
+
 class AccountingPeriodRow(Record, Base, table=True):
     """A period of the ledger; periods follow one another day by day. While it is not open, no entry is dated up to its
     last day.
@@ -461,6 +484,7 @@ sa.Index(
     postgresql_where=sa.and_(_entry.c.kind.in_(("commitment_amendment", "deposit")), _entry.c.follows.is_not(None)),
 )
 renamed_code = renamed_code_table(Base.metadata)
+pseudonym = pseudonym_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.
 _reverses = Base.metadata.tables["ledger_entry_past"].c.reverses

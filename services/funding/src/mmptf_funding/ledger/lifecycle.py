@@ -126,6 +126,12 @@ AMOUNT_RULES: tuple[tuple[LedgerEntryKind, LedgerFlag, str], ...] = (
         " allocated to it or to none in particular",
     ),
     (
+        "transfer",
+        "transfers_of_day_exceed_limit",
+        "where a limit holds above which a second person approves a transfer: the transfers of the day for the same"
+        " programme and organization that nobody has approved, and were not reversed, are above it together",
+    ),
+    (
         "expenditure",
         "expenditure_exceeds_transfers",
         "more is spent by the organization than was transferred to it for the programme and not refunded",
@@ -245,6 +251,17 @@ def flags_of_transfer(entry: Entry, left: Decimal, unnamed: Decimal, allocated: 
         f" {entry.organization}."
     )
     return [flag("transfer_exceeds_organization_allocation", detail, excess)]
+
+
+def flags_of_day(entry: Entry, together: Decimal, limit: Decimal) -> list[FlagDetail]:
+    """Whether a transfer is above the limit with others of its day; together: with the entry."""
+    if together <= limit:
+        return []
+    detail = (
+        f"{usd(together)} are transferred to {entry.organization} for {entry.programme} on {entry.date} in several"
+        f" parts, none of which was approved; one of more than {usd(limit)} needs a second person."
+    )
+    return [flag("transfers_of_day_exceed_limit", detail, together - limit)]
 
 
 def flags_of_spending(

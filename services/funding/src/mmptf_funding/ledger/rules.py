@@ -29,6 +29,8 @@ from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 # The catalogue's list of countries.
 COUNTRIES = "/catalog/v1/places?kind=country"
+# Where transfers are proposed that a second person has to approve.
+PROPOSALS = "/funding/v1/transfer-proposals"
 # The administrative agent's fee, in per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
@@ -316,6 +318,19 @@ def require_open(day: datetime.date, closed_to: datetime.date | None) -> None:
             f"{day} is closed: the first open day is {closed_to + datetime.timedelta(days=1)}. What was wrong is"
             " corrected by an entry of an open day that names in `corrects` what it corrects.",
             code=ProblemCode.PERIOD_CLOSED,
+        )
+
+
+def require_second_person(entry: Entry, limit: Decimal | None) -> None:
+    """Raise Conflict for a transfer above a limit that no second person has approved; limit: None where there is none.
+
+    The limit is the one of the day of the write: by an earlier day nobody gets around it.
+    """
+    if entry.kind == "transfer" and limit is not None and entry.sum.amount > limit and entry.proposal is None:
+        raise Conflict(
+            f"A transfer of more than {limit} {CURRENCY} is proposed at {PROPOSALS}, and entered once another person of"
+            " the administrative agent approves it.",
+            code=ProblemCode.NEEDS_SECOND_PERSON,
         )
 
 

@@ -397,6 +397,8 @@ class LedgerEntry(ResponseModel):
     """Each of `flags` in words, in their order; empty for those of entries of before it was stored."""
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
+    proposal: Code | None
+    """Code of the proposal of a transfer that a second person approved; null for all others."""
     sources: list[SourceRef]
     """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
     """
@@ -453,6 +455,7 @@ LedgerFlagFilter = TypeAliasType(
         "expenditure_exceeds_budget_line",
         "indirect_costs_exceed_limit",
         "repeated_bank_reference",
+        "transfers_of_day_exceed_limit",
         "not_stated",
     ],
 )
@@ -469,6 +472,7 @@ LedgerFlagFilter = TypeAliasType(
 - `expenditure_exceeds_budget_line`: more was spent on a category than its budget line, by more than the tolerance
 - `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
 - `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
+- `transfers_of_day_exceed_limit`: with others of the day a transfer is above the limit, and none of them was approved
 - `not_stated`: entries with nothing unusual
 """
 
