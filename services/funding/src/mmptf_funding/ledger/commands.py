@@ -62,7 +62,7 @@ def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | F
     return [
         entry.entry(recorded_by=who.organization)
         if rules.may_write(who, entry.kind, entry.organization)
-        else Forbidden(f"{entry.kind}: entered by {rules.writers(entry.kind)}.")
+        else Forbidden(rules.not_written_by(entry.kind))
         for entry in sent
     ]
 

@@ -190,6 +190,11 @@ def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> b
     return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
+def not_written_by(kind: LedgerEntryKind) -> str:
+    """Text of the error for a caller who may not write entries of a kind."""
+    return f"{kind}: entered by {writers(kind)}."
+
+
 def writers(kind: LedgerEntryKind) -> str:
     """Text for errors: who may write entries of a kind."""
     rule = KINDS[kind]
