@@ -31,6 +31,7 @@ from mmptf_common.writes.commands import (
 )
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.bank import commands, queries, schemas
+from mmptf_funding.bank import reconciliation_schemas as reconciliation
 from mmptf_funding.bank.domain import StatedStatement
 from mmptf_funding.bank.reading import statements_of
 from mmptf_funding.imports.template import TEMPLATE
@@ -324,7 +325,7 @@ _add_list(
 @router.get(
     "/reconciliation/{account}",
     tags=[TAG.name],
-    response_model=schemas.BankReconciliation,
+    response_model=reconciliation.BankReconciliation,
     summary="Get the reconciliation of a bank account",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(queries.RECONCILIATION_COLUMNS), missing=True),
 )
@@ -332,7 +333,7 @@ async def get_reconciliation(
     request: ReadRequest,
     account: AccountCode,
     who: FundingWriter,
-    query: Annotated[schemas.ReconciliationQuery, StrictQuery()],
+    query: Annotated[reconciliation.ReconciliationQuery, StrictQuery()],
 ) -> Response:
     """The balance of an account by the ledger and by the bank on a day, what is matched, what only one of them has, and
     what is left unexplained, to the cent. For the administrative agent and the Fund's management unit.
@@ -346,7 +347,7 @@ async def get_reconciliation(
 @router.get(
     "/reconciliation/{account}/proposals",
     tags=[TAG.name],
-    response_model=schemas.MatchProposals,
+    response_model=reconciliation.MatchProposals,
     summary="Propose matches for a bank account",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(queries.PROPOSAL_COLUMNS), missing=True),
 )
@@ -354,7 +355,7 @@ async def get_match_proposals(
     request: ReadRequest,
     account: AccountCode,
     who: FundingWriter,
-    query: Annotated[schemas.ProposalQuery, StrictQuery()],
+    query: Annotated[reconciliation.ProposalQuery, StrictQuery()],
 ) -> Response:
     """Ledger entries that may be the same money as bank entries without a match: by reference, amount and day; several
     with one reference where they add up. For the administrative agent and the Fund's management unit.
