@@ -259,7 +259,8 @@ class EntryRow(Record, Base, table=True):
     """An entry of the ledger; reversals have negative amounts, so that sums are net.
 
     reversed_by, replaced_by: the entry that reverses this one, and the one that takes its place; each is set once, with
-                              the record, and every other column stays as written
+                              the record, and every other column stays as written, but for the codes of a programme
+                              or an organization that is renamed
     replaces: the entries for which this one stands since their correction, the first of them first; null for none
     """
 

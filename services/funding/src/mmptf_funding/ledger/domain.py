@@ -291,7 +291,8 @@ class Coded(BaseModel):
 
 
 class RecordedEntry(Entry, Coded):
-    """A stored entry; its JSON is the public record. Only `reversed_by` and `replaced_by` ever change, with `updated`.
+    """A stored entry; its JSON is the public record. Only `reversed_by` and `replaced_by` ever change, with `updated`,
+    and the codes of a programme or an organization that is renamed.
 
     `Coded` is the last base, since Pydantic puts the fields of the last base first and `code` is to begin the JSON.
     """

@@ -324,7 +324,8 @@ class LedgerFlagDetail(ResponseModel):
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
-    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected.
+    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected;
+    and `programme` and `organization` where the catalogue renames one, so that it is found under the present code.
     """
 
     code: Code
