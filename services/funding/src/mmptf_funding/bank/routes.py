@@ -84,7 +84,8 @@ async def create_bank_account(
     """Add an account, so that its statements can be imported. For the administrative agent.
 
     Entries of the ledger belong to it that name its code or its number, in any case; where it is the only account, also
-    those that name none.
+    those that name none. From the first account on, entries name a listed one or none; those of before stay as they
+    are, and a reconciliation tells which of them name no listed account (`without_account`).
     """
     _require_agent(who)
     return await answer_write(request, who, query, lambda write: commands.add_account(write, sent), reason="listed")

@@ -301,6 +301,7 @@ async def _load_state(
         settlements=await _load_settlements(write, (*entries, *reversals), followed, corrected or {}),
         bank_references=await _load_references(write, entries, reversed_codes),
         closed_to=closed_to,
+        accounts=await _load_accounts(write, entries),
         limit=limit,
         transfers_of_day={} if limit is None else await _load_transfers(write, known, reversed_codes),
     )
@@ -333,6 +334,14 @@ async def _load_references(
         given,
     )
     return {(kind, reference.casefold()): code for kind, reference, code in rows if code not in without}
+
+
+async def _load_accounts(write: Write, entries: Iterable[Entry]) -> dict[str, str]:
+    """The codes of all bank accounts, as of `rules.account_of`; nothing where no entry names an account."""
+    if not any(entry.account for entry in entries):
+        return {}
+    rows = await write.connection.fetch("SELECT code, identification FROM bank_account")
+    return {text.lower(): code for code, identification in rows for text in (identification, code)}
 
 
 async def _load_transfers(

@@ -29,6 +29,8 @@ from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 # The catalogue's list of countries.
 COUNTRIES = "/catalog/v1/places?kind=country"
+# Where the Fund's bank accounts are listed.
+ACCOUNTS = "/funding/v1/bank-accounts"
 # Where transfers are proposed that a second person has to approve.
 PROPOSALS = "/funding/v1/transfer-proposals"
 # The administrative agent's fee, in per cent of each deposit.
@@ -272,6 +274,22 @@ def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetai
             meant = catalogue.meant.get((noun, code))
             found.append(unknown_code(f"/{noun}", code, listed_at=listed_at, suggestion=meant))
     return found
+
+
+def account_of(text: str, accounts: Mapping[str, str]) -> str | None:
+    """The code of the bank account that a text names, None for none.
+
+    accounts: their codes, by codes and numbers in small letters, numbers without what separates their digits
+    """
+    number = "".join(character for character in text if character.isalnum())
+    return accounts.get(text.lower()) or accounts.get(number.lower())
+
+
+def account_errors(entry: Entry, accounts: Mapping[str, str]) -> list[ErrorDetail]:
+    """An error for an account that is none of those listed; accounts: as of `account_of`, none where none is listed."""
+    if entry.account is None or not accounts or account_of(entry.account, accounts):
+        return []
+    return [unknown_code("/account", entry.account, listed_at=ACCOUNTS)]
 
 
 def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:

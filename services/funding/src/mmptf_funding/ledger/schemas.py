@@ -68,7 +68,12 @@ BANK_REFERENCE_PATTERN = worded(
     r"^[^%\x00-\x1f\x7f\ufffd]+$", "a reference of the bank without % and control characters, such as INV 2026-114"
 )
 Account = Annotated[
-    NamedElsewhere, Field(description="Code or number of the Fund's bank account that it moved.", examples=["USD-MAIN"])
+    NamedElsewhere,
+    Field(
+        description="Code or number of the Fund's bank account that it moved: where any is listed at"
+        " `/funding/v1/bank-accounts`, one of them, and the entry gets its code.",
+        examples=["USD-MAIN"],
+    ),
 ]
 Decision = Annotated[
     NamedElsewhere,

@@ -188,6 +188,7 @@ class LedgerState:
     bank_references: the earliest entries with the references of the write's entries, by kind and reference
     settlements:  by the first code of a commitment, of those that the write's entries change or pay
     closed_to:    the last day of the last closed period; None where none is closed
+    accounts:     the codes of the bank accounts, as of `rules.account_of`; empty where none is listed
     limit:        above which a second person approves a transfer; None where there is none
     transfers_of_day: what was transferred without approval on the days of the write's transfers, by their parties
     new_entries:  what is to be stored, in order
@@ -204,6 +205,7 @@ class LedgerState:
     bank_references: dict[tuple[str, str], str]
     settlements: dict[str, Settlement] = field(default_factory=dict)
     closed_to: date | None = None
+    accounts: Mapping[str, str] = field(default_factory=dict)
     limit: Decimal | None = None
     transfers_of_day: dict[DayOfTransfers, Decimal] = field(default_factory=dict)
     new_entries: list[RecordedEntry] = field(default_factory=list)
@@ -216,6 +218,7 @@ class LedgerState:
         would fall below zero; the state is then as before.
         """
         errors = rules.errors_of(entry, self.write.at.date())
+        errors += rules.account_errors(entry, self.accounts)
         errors += self._contributor_errors(entry.contributor)
         errors += rules.catalogue_errors(entry, self.catalogue)
         programme = self.catalogue.programme_of(entry)
@@ -227,6 +230,8 @@ class LedgerState:
         raise_if_any(errors)
         rules.require_second_person(entry, self.limit)
         entry = self.catalogue.with_current_codes(entry)
+        if entry.account and self.accounts:
+            entry = entry.model_copy(update={"account": rules.account_of(entry.account, self.accounts)})
         before = len(self.new_entries)
         if entry.kind == "commitment_amendment" and entry.follows:
             # It is of the same earmark, which nobody has to repeat.
