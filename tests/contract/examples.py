@@ -28,7 +28,7 @@ NUMBERS = {"revision", "last", "milliseconds", "reached", "age_seconds"}
 BUILD = "0123456789ab"
 # The codes of drafts, which are random, and the one that stands for all.
 DRAFT_CODE, A_DRAFT_CODE = re.compile(r"D-[0-9A-HJKMNP-TV-Z]{8}"), "D-7K3M9QWT"
-# The pseudonyms of reviewers, which are random, and the one that stands for all.
+# The pseudonyms of reviewers and of who decides, which are random, and the one that stands for all.
 PSEUDONYM, A_PSEUDONYM = re.compile(r"[0-9a-f]{16}"), "0f1e2d3c4b5a6978"
 # The numbers of changes of drafts, which are made from moments, are higher than that.
 MOST_SEQ = 10**12
@@ -71,7 +71,7 @@ def settled(answer: Any, name: str = "") -> Any:
         return 1
     if name in ("code", "key") and isinstance(answer, str) and DRAFT_CODE.fullmatch(answer):
         return A_DRAFT_CODE
-    if name in ("reviewer", "code") and isinstance(answer, str) and PSEUDONYM.fullmatch(answer):
+    if name in ("reviewer", "person", "code") and isinstance(answer, str) and PSEUDONYM.fullmatch(answer):
         return A_PSEUDONYM
     if name == "period_end":
         return MOMENT[:10]
@@ -79,7 +79,7 @@ def settled(answer: Any, name: str = "") -> Any:
         return re.sub(r"\b(after|as_of)=\d+", r"\1=1", answer)
     if name == "due" and answer == f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}":
         return MOMENT[:10]
-    if name in ("date", "submitted") and answer == f"{datetime.now(UTC):%Y-%m-%d}":
+    if name in ("date", "since", "submitted") and answer == f"{datetime.now(UTC):%Y-%m-%d}":
         return MOMENT[:10]
     return 1 if name in NUMBERS else answer
 

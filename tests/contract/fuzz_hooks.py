@@ -21,6 +21,7 @@ import yaml
 from mmptf_catalog.imports.template import EXAMPLE as PAST_PROGRAMMES
 from mmptf_common.http.search import parse_search
 from mmptf_common.wire.texts import fault_of
+from mmptf_funding.approvals.schemas import PROPOSAL
 from mmptf_funding.bank.schemas import MATCH, STATEMENT
 from mmptf_funding.closings.schemas import CLOSING
 from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
@@ -64,7 +65,12 @@ RANGES = (
     ("value_date_from", "value_date_to"),
 )
 # What is compared is of one programme, and what is decided on is claimed by somebody: paths that need a certain record.
-OF_ONE = {"/comparison": "A-000002", "/review": "A-000002", "/appeal/decision": "A-000006"}
+OF_ONE = {
+    "/comparison": "A-000002",
+    "/review": "A-000002",
+    "/appeal/decision": "A-000006",
+    "/transfer-proposals/{code}/withdrawal": "TP-000002",
+}
 client = httpx.Client(base_url=os.environ["FUZZED_URL"], timeout=30)
 
 
@@ -125,6 +131,8 @@ def _codes(path: str, name: str) -> list[str]:
         return COPIED[name]
     if path.startswith("/funding/v1/bank-"):
         return OF_BANK[name]
+    if path == "/funding/v1/transfer-proposals":
+        return {"programme": ["ETH-01"], "organization": ["ILO"]}[name]
     if name == "criterion":
         # They are in the content of rubrics.
         return _criteria("programme_document")
@@ -437,6 +445,16 @@ def _bank_matches(raw_schema: Json, name: str) -> Json:
     return {"const": {"matches": [MATCH]}}
 
 
+def _proposal(raw_schema: Json, name: str) -> Json:
+    # The programme is the catalogue's, which is not behind every API.
+    return {"const": PROPOSAL}
+
+
+def _limit(raw_schema: Json, name: str) -> Json:
+    # No day before today.
+    return _narrowed(raw_schema, name, ("since",))
+
+
 # What is sent to an operation, as the contract names it -> what makes it mean something.
 BODIES = {
     "ProgrammeDraftSent": _content,
@@ -456,6 +474,8 @@ BODIES = {
     "PeriodSent": _period,
     "CertificationSent": _certification,
     "FigureExplanationSent": _explanation,
+    "TransferLimitSent": _limit,
+    "TransferProposalSent": _proposal,
     "LedgerEntrySent": _entry,
     "LedgerEntryBatch": _entry_batch,
     "LedgerReversalSent": _reversal,

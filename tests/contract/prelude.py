@@ -28,6 +28,7 @@ from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.writes.bodies import CSV, XLSX
 from mmptf_common.writes.commands import Created
+from mmptf_funding.approvals import schemas as approvals
 from mmptf_funding.bank import schemas as bank
 from mmptf_funding.closings import schemas as closings
 from mmptf_funding.imports import template
@@ -42,7 +43,7 @@ from mmptf_markers.assessors.schemas import EXAMPLE_SETTLEMENT
 from mmptf_markers.reviews.schemas import EXAMPLE_APPEAL, EXAMPLE_CLAIM
 from mmptf_markers.seed import packaged_rubrics
 from tests.conftest import asyncio_run
-from tests.tokens import writing
+from tests.tokens import bearer, writing
 
 RUBRIC = next(packaged_rubrics())
 ETHIOPIA = {"programme": "ETH-01", "organization": "ILO"}
@@ -144,6 +145,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     close(client, catalog, f"{urls['funding']}/funding/v1", today)
     account(client, f"{urls['funding']}/funding/v1/periods")
     reconcile(client, f"{urls['funding']}/funding/v1")
+    propose(client, f"{urls['funding']}/funding/v1")
     for code, programme in (("D-7K3M9QWT", "KEN-UGA-01"), ("D-8V5N2XHB", "KEN-UGA-03")):
         begun = ProgrammeDraftSent.model_validate({**programmes.DRAFT, "programme_code": programme})
         asyncio_run(draft(suite.database_urls["catalog"], code, create_programme_draft, begun))
@@ -183,6 +185,15 @@ def reconcile(client: httpx.Client, funding: str) -> None:
     headers = {**writing("agent"), "content-type": CSV}
     client.post(f"{funding}/bank-statements", content=bank.STATEMENT, headers=headers).raise_for_status()
     client.post(f"{funding}/bank-matches", json=MATCHED, headers=writing("agent")).raise_for_status()
+
+
+def propose(client: httpx.Client, funding: str) -> None:
+    """The limit of transfers, and two proposed ones: of another person of the agent, and of the agent's own."""
+    limit = client.post(f"{funding}/transfer-limits", json=approvals.LIMIT, headers=writing("management-unit"))
+    limit.raise_for_status()
+    for person in ("another-agent", "agent"):
+        headers = {**writing("agent"), **bearer("agent", sub=person)}
+        client.post(f"{funding}/transfer-proposals", json=approvals.PROPOSAL, headers=headers).raise_for_status()
 
 
 def close(client: httpx.Client, catalog: str, funding: str, today: str) -> None:

@@ -20,7 +20,7 @@ WRITTEN = (
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
-    "/funding/v1/bank-", "/catalog/v1/calls", "/catalog/v1/meetings", "/catalog/v1/decisions",
+    "/funding/v1/bank-", "/funding/v1/transfer-", "/catalog/v1/calls", "/catalog/v1/meetings", "/catalog/v1/decisions",
 )  # fmt: skip
 # Other reads without rows as long as nothing is written; those of drafts have no tag.
 ALSO_WRITTEN = {"list_reviews", "get_programme_draft_audit", "get_assessment_draft_audit"}
@@ -40,6 +40,7 @@ NOT_PACKAGED_FILTERS = (
     ("/funding/v1/period-statements", "period"),
     # No bank account is packaged, nor what is said of it.
     *(("/funding/v1/bank-", name) for name in ("account", "statement", "bank_entry", "ledger_entry")),
+    *(("/funding/v1/transfer-proposals", name) for name in ("programme", "organization")),
     # The ledger knows the programmes, organizations, areas, accounts and decisions that its entries name.
     *(
         ("/funding/v1/ledger", name)

@@ -19,6 +19,8 @@ from mmptf_funding.bank import routes
 from mmptf_funding.bank.schemas import ACCOUNT
 from tests.conftest import RunningApp, running_app
 from tests.integration.ledger_client import ADMIN, AGENT, ILO, IOM, UNIT, LedgerClient, Who, errors, refused
+from tests.integration.test_ledger_import import as_csv
+from tests.integration.test_ledger_import import send as send_rows
 from tests.tokens import bearer, writing
 from tests.unit.funding.bank_files import OLD, Booked, Stated, camt
 
@@ -85,6 +87,34 @@ async def bank(new_database: Callable[[str], str], catalogue_url: str) -> AsyncI
         found = Bank(running)
         assert (await found.add_account()).status_code == 201
         yield found
+
+
+async def test_entries_name_accounts_that_are_listed_once_any_is(ledger: LedgerClient) -> None:
+    bank = Bank(ledger.running)
+    old, left = [await ledger.enter("interest", "5.00", account="OLD 1", bank_reference=f"R{n}") for n in range(2)]
+    assert (await bank.add_account()).status_code == 201
+    entry = {"kind": "interest", "date": "2024-05-05", "amount": "1.00"}
+    unknown = await ledger.post(AGENT, {**entry, "account": "OLD 1"})
+    assert errors(unknown) == [("unknown_code", "/account")]
+    assert unknown.json()["errors"][0]["allowed"] == ["see /funding/v1/bank-accounts"]
+    batch = await ledger.batch({**entry, "account": "USD-1"}, {**entry, "account": "USD-2"}, partial="true")
+    assert [row["status"] for row in batch.json()["outcomes"]] == [200, 422]
+    row = {"id": "V-1", **entry, "account": "USD-2"}
+    imported = await send_rows(ledger, as_csv([row]), "text/csv", rows="1", total="1.00")
+    assert errors(imported) == [("unknown_code", "/ledger-entries/2/account")]
+    # By the code or the number, in any case; the entry has the code, and so has the fee of a deposit.
+    for text in ("usd-1", MAIN["number"], IBAN.lower()):
+        assert (await ledger.enter("interest", "1.00", account=text))["account"] == "USD-1"
+    await ledger.enter("deposit", "100.00", contributor="DEU", account=IBAN)
+    assert {each["account"] for each in await ledger.rows(kind="agent_fee")} == {"USD-1"}
+    # What was entered before stays as it is, can be reversed, and is corrected with an account that is listed.
+    assert (await ledger.reverse(old["code"])).json()["account"] == "OLD 1"
+    right = {**entry, "account": "OLD 1", "reversal_date": "2024-05-05", "reason": "It was another amount."}
+    assert errors(await ledger.post(AGENT, right, f"/{left['code']}/correction")) == [("unknown_code", "/account")]
+    found = await bank.get("/reconciliation/USD-1")
+    assert left["code"] in [item["code"] for item in found["without_account"]]
+    corrected = await ledger.post(AGENT, {**right, "account": "USD-1"}, f"/{left['code']}/correction")
+    assert corrected.json()["account"] == "USD-1"
 
 
 JANUARY = Stated(
@@ -300,14 +330,16 @@ async def test_matches_are_confirmed_to_the_cent_and_only_once(bank: Bank) -> No
     await connection.close()
 
 
-async def test_entries_belong_to_the_account_that_they_name(bank: Bank) -> None:
-    enter = bank.ledger.enter
+async def test_entries_belong_to_the_account_that_they_name(ledger: LedgerClient) -> None:
+    """Those of before any account was listed name what they like."""
+    bank, enter = Bank(ledger.running), ledger.enter
     await enter("interest", "1.00", "2026-01-02")
     await enter("interest", "2.00", "2026-01-02", account="usd-1")
     await enter("interest", "4.00", "2026-01-02", account=IBAN.lower())
     await enter("interest", "8.00", "2026-01-02", account="elsewhere")
     euros = {"amount": "10.00", "currency": "EUR", "rate": "1.10", "rate_date": "2026-01-01", "rate_source": "a table"}
     await enter("deposit", "11.00", "2026-01-03", contributor="DEU", account="EUR-1", original=euros)
+    assert (await bank.add_account()).status_code == 201
     alone = await bank.get("/reconciliation/USD-1")
     assert (alone["ledger"]["amount"], alone["bank"], alone["unexplained"], alone["on"]) == ("7.00", None, None, None)
     assert [each["sum"]["amount"] for each in alone["without_account"]] == ["8.00", "11.00", "-0.11"]

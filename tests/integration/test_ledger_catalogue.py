@@ -24,6 +24,7 @@ from tests.integration.ledger_client import (
     running_ledger,
 )
 from tests.integration.replicas import Source, source_of
+from tests.tokens import bearer, writing
 
 ALLOCATION = body("allocation", programme="MDA-01", reference="SC")
 
@@ -134,6 +135,110 @@ async def test_the_copy_follows_the_catalogue_without_an_entry(
         (item,) = (await ledger.get(f"{STATEMENT}/programmes"))["items"]
         assert (item["title"], item["budget"], item["transfers"]["rows"]) == (None, None, 2)
         assert errors(await ledger.post(AGENT, body("transfer", **ETHIOPIA))) == [("unknown_code", "/programme")]
+
+
+def rename(table: str, old: str, new: str) -> list[str]:
+    """Statements that rename a record of the catalogue, as one does by SQL: its code is that of another row now."""
+    return [
+        f"INSERT INTO {table} SELECT (jsonb_populate_record(old, jsonb_build_object('code', '{new}', 'revised',"
+        f" current_setting('mmptf.first')::bigint, 'record', record::jsonb || jsonb_build_object('code', '{new}')))).*"
+        f" FROM {table} AS old WHERE code = '{old}'",
+        f"DELETE FROM {table} WHERE code = '{old}'",
+        f"INSERT INTO renamed_code VALUES ('{table}', '{old}', '{new}')",
+    ]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+async def test_entries_of_a_renamed_programme_and_organization_are_found_under_the_present_codes(
+    new_database: Callable[[str], str], source: tuple[Source, str], order: tuple[int, ...]
+) -> None:
+    catalogue, url = source
+    running: RunningApp = catalogue.catalog
+    async with running_ledger(new_database("funding"), url) as ledger:
+        await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
+        await ledger.enter("allocation", "600.00", programme="ETH-01", note='Of the programme "programme":"ETH-01".')
+        first = await ledger.enter("transfer", "200.00", **ETHIOPIA)
+        wrong = await ledger.enter("transfer", "10.00", **ETHIOPIA)
+        assert (await ledger.reverse(wrong["code"])).status_code == 201
+        proposed = await ledger.running.client.post(
+            "/funding/v1/transfer-proposals", json={"date": "2024-05-05", "amount": "50.00", **ETHIOPIA},
+            headers=writing(*AGENT),
+        )  # fmt: skip
+        assert proposed.status_code == 201, proposed.text
+        before = {row["code"]: row for row in await ledger.rows()}
+        revision = str(await ledger.revision())
+        statement = await ledger.get(f"{STATEMENT}/programmes", as_of=revision)
+        for table, old, new in (("programme", "ETH-01", "ETH-02"), ("organization", "ILO", "ILO-NEW")):
+            statements = rename(table, old, new)
+            await write(running, *(statements[n] for n in order[:1]))
+            await write(running, *(statements[n] for n in order[1:]))
+        taking_part = [{"code": "ILO-NEW", "name": "ILO"}]
+        await write(running, amend("ETH-02", "programme", organizations=taking_part))
+        await copied(ledger.running, running)
+
+        # Each entry has the present codes, and nothing else of it is different.
+        after = {row["code"]: row for row in await ledger.rows()}
+        changed = {"programme", "organization", "updated"}
+        for code, row in before.items():
+            assert {name for name in row if row[name] != after[code][name]} <= changed
+        assert {row["programme"] for row in after.values()} == {None, "ETH-02"}
+        assert {row["organization"] for row in after.values()} == {None, "ILO-NEW"}
+        assert len(await ledger.rows(programme="ETH-02")) == 4
+        assert len(await ledger.rows(organization="ilo-new")) == 3
+        (item,) = (await ledger.get(f"{STATEMENT}/programmes"))["items"]
+        assert (item["programme"], item["allocations"]["rows"], item["transfers"]["rows"]) == ("ETH-02", 1, 3)
+        assert (item["budget"]["sum"]["amount"], item["transfers"]["sum"]["amount"]) == ("1500000.00", "200.00")
+        linked = await ledger.get(item["transfers"]["link"])
+        assert len(linked["items"]) == 3
+        periods = (await ledger.get("/funding/v1/period-statements/organizations"))["items"]
+        assert [each["organization"] for each in periods] == ["ILO-NEW"]
+        # What is entered now, by either code, is checked against what was entered before.
+        new = {"programme": "ETH-02", "organization": "ILO-NEW"}
+        for codes in (ETHIOPIA, new):
+            entered = await ledger.enter("transfer", "20.00", **codes)
+            assert (entered["programme"], entered["organization"], entered["flags"]) == (*new.values(), [])
+        refused(await ledger.post(AGENT, body("transfer", "400.00", **new)), 409, "exceeds_allocation")
+        headers = {**writing("agent", match="*"), **bearer("agent", sub="another")}
+        path = f"{proposed.headers['location']}/approval"
+        approved = await ledger.running.client.post(path, headers=headers)
+        assert (approved.status_code, approved.json()["programme"]) == (201, "ETH-02"), approved.text
+        # Paths with the earlier code lead to the present one, and what was read before is read again.
+        moved = await ledger.running.client.get("/funding/v1/settlements/ETH-01")
+        assert (moved.status_code, moved.headers["location"]) == (308, "/funding/v1/settlements/ETH-02")
+        assert (await ledger.get(f"{STATEMENT}/programmes", as_of=revision))["items"] == statement["items"]
+        then = await ledger.get(f"{STATEMENT}/budgets", programme="eth-01", as_of=revision)
+        assert str(then["revision"]) == revision
+        now = await ledger.running.client.get(f"{STATEMENT}/budgets?programme=ETH-01")
+        refused(now, 422, "unknown_code")
+        history = (await ledger.get(f"/funding/v1/ledger/{first['code']}/history"))["items"]
+        assert [change["changed"] for change in history[1:]] == [["programme"], ["organization"]]
+
+
+async def test_a_certificate_has_the_present_codes_of_what_it_certifies(
+    new_database: Callable[[str], str], source: tuple[Source, str]
+) -> None:
+    catalogue, url = source
+    running: RunningApp = catalogue.catalog
+    async with running_ledger(new_database("funding"), url) as ledger:
+        await ledger.enter("deposit", "1000.00", "2024-01-10", contributor="DEU")
+        for kind, members in (("allocation", {"programme": "ETH-01"}), ("transfer", ETHIOPIA), ("refund", ETHIOPIA)):
+            await ledger.enter(kind, "100.00", **members)
+        await write(running, amend("ETH-01", "programme", status="operationally_closed"))
+        await copied(ledger.running, running)
+        figures = {"organization": "ILO", "transferred": "100.00", "refunded": "100.00", "expenditure": "0.00"}
+        sent = {"programme": "ETH-01", "date": "2024-06-30", "document": "A", "signatory": "B", "figures": [figures]}
+        closed = await ledger.running.client.post("/funding/v1/closings", json=sent, headers=writing(*AGENT))
+        assert closed.status_code == 201, closed.text
+        for table, old, new in (("programme", "ETH-01", "ETH-02"), ("organization", "ILO", "ILO-NEW")):
+            await write(running, *rename(table, old, new))
+        await copied(ledger.running, running)
+        moved = await ledger.running.client.get("/funding/v1/closings/ETH-01")
+        assert (moved.status_code, moved.headers["location"]) == (308, "/funding/v1/closings/ETH-02")
+        settlement = await ledger.get("/funding/v1/settlements/ETH-02")
+        assert (settlement["settled"], settlement["certificate"]["code"]) == (True, "ETH-02"), settlement
+        assert settlement["certificate"]["figures"][0]["organization"] == "ILO-NEW"
+        entry = body("expenditure", programme="ETH-02", organization="ILO-NEW", category="travel")
+        assert ("figures_certified", "/programme") in errors(await ledger.post(AGENT, entry))
 
 
 async def test_unknown_codes_suggest_those_that_were_meant(shared_ledger: LedgerClient) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from mmptf_common.wire.codes import ProgrammeStatus
 from mmptf_funding.ledger import rules
-from mmptf_funding.ledger.lifecycle import BY_STATUS
+from mmptf_funding.ledger.domain import LedgerEntryKindSent
+from mmptf_funding.ledger.lifecycle import BY_STATUS, Role, cell
 from tests.conftest import RunningApp, running_app
 from tests.integration.changes import amend, write
 from tests.integration.ledger_client import (
@@ -34,12 +35,11 @@ CODES = ("MKD-01", "SRB-01", "MDA-01", "TJK-01", "TTO-01", "GMB-01", "ETH-01", "
 OF_STATUS = dict(zip(STATUSES, CODES, strict=True))
 # From then on the programmes have the statuses that they are named for.
 THEN = "2025-01-01"
-ROLES: dict[str, tuple[Who, Callable[[rules.KindRule], bool]]] = {
-    "agent": (AGENT, lambda kind: kind.by_agent),
-    "management unit": (UNIT, lambda kind: kind.by_fund),
-    "the organization itself": (IOM, lambda kind: kind.by_organization),
-    "another organization": (ILO, lambda kind: False),
-    "administrator": (ADMIN, lambda kind: True),
+ROLES: dict[Role, Who] = {
+    "agent": AGENT,
+    "management_unit": UNIT,
+    "organization": IOM,
+    "another_organization": ILO,
 }
 
 
@@ -71,6 +71,7 @@ async def lived(new_database: Callable[[str], str], catalogue: RunningApp) -> As
         for code in CODES:
             before.append(body("allocation", "600.00", "2024-02-01", programme=code, reference="SC-1"))
             before.append(body("transfer", "300.00", "2024-03-01", programme=code, organization="IOM"))
+        before.append(body("commitment", "50.00", "2024-01-01", contributor="DEU"))
         answer = await ledger.batch(*before)
         assert answer.status_code == 200, answer.text
         yield ledger
@@ -84,25 +85,52 @@ def sent(kind: str, status: str) -> Json:
     return body(kind, "1.00", "2025-06-01", **members)
 
 
+def without_programme(kind: str, commitment: str) -> Json:
+    """An entry of a kind that names no programme, with what it needs."""
+    members = {"contributor": "DEU", "follows": commitment, "amendment": "increase", "account": "USD-1",
+               "counterpart_fund": "Another fund"}  # fmt: skip
+    needed = {name: members[name] for name in sorted(rules.KINDS[kind].needs)}
+    return body(kind, "1.00", "2025-06-01", reference="SC-2", **needed)
+
+
 MATRIX = [(kind, status) for kind in BY_STATUS for status in STATUSES]
 
 
+OTHERS = [kind for kind in get_args(LedgerEntryKindSent.__value__) if kind not in BY_STATUS]
+
+
 @pytest.mark.parametrize("role", ROLES)
-async def test_every_kind_for_every_status_by_every_role(lived: LedgerClient, role: str) -> None:
-    who, may = ROLES[role]
-    rows = [sent(kind, status) for kind, status in MATRIX]
+async def test_every_cell_of_the_table_is_what_is_answered(lived: LedgerClient, role: Role) -> None:
+    who = ROLES[role]
+    (commitment,) = await lived.rows(kind="commitment")
+    cells = [(cell(kind, status, role), sent(kind, status), status) for kind, status in MATRIX]
+    cells += [(cell(kind, None, role), without_programme(kind, commitment["code"]), "") for kind in OTHERS]
+    rows = [row for _, row, _ in cells]
     report = (await lived.batch(*rows, who=who, partial="true", dry_run="true")).json()
-    for (kind, status), row in zip(MATRIX, report["outcomes"], strict=True):
-        rule = BY_STATUS[kind][status]
-        codes = [error["code"] for error in row["errors"]]
-        if not may(rules.KINDS[kind]):
-            assert (row["status"], codes) == (403, ["forbidden"]), (kind, status)
-        elif rule.outcome == "refused":
-            assert (row["status"], codes) == (422, ["status_does_not_allow"]), (kind, status)
-            assert row["errors"][0]["detail"].endswith(f"was {status}: {rule.why}")
-            assert row["errors"][0]["pointer"].endswith("/programme")
-        else:
-            assert (row["status"], codes) == (200, []), (kind, status, row)
+    for (expected, row, status), found in zip(cells, report["outcomes"], strict=True):
+        answer = await lived.post(who, row, dry_run="true") if found["outcome"] == "written" else None
+        if expected.outcome == "refused":
+            assert answer is None, (row, status)
+            (error,) = found["errors"]
+            assert error["code"] == expected.code
+            if expected.code == "forbidden":
+                assert (found["status"], error["detail"]) == (403, expected.text)
+            else:
+                assert found["status"] == 422
+                assert error["detail"].endswith(f"was {status}: {expected.text}")
+                assert error["pointer"].endswith("/programme")
+            continue
+        assert answer is not None and answer.status_code == 201, (row, found)
+        entry = answer.json()
+        explained = f"{entry['programme']} was {status} on 2025-06-01: {expected.text}."
+        flagged = [{"flag": expected.code, "detail": explained, "excess": None}]
+        assert entry["flag_details"] == (flagged if expected.outcome == "flagged" else []), row
+
+
+async def test_an_administrator_writes_every_kind_that_the_status_allows(lived: LedgerClient) -> None:
+    report = await lived.batch(*(sent(kind, status) for kind, status in MATRIX), partial="true", dry_run="true")
+    for (kind, status), found in zip(MATRIX, report.json()["outcomes"], strict=True):
+        assert (found["outcome"] == "refused") == (BY_STATUS[kind][status].outcome == "refused")
 
 
 async def test_what_is_flagged_is_explained_and_found(lived: LedgerClient) -> None:

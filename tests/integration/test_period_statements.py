@@ -98,6 +98,42 @@ async def test_statements_for_any_days_equal_a_plain_model(ledger: LedgerClient)
     await walk(ledger.get, links[::3])
 
 
+async def test_amendments_count_in_the_period_of_their_own_day(ledger: LedgerClient) -> None:
+    """Of their commitment they have the contributor and the thematic area; one in euros counts at its rate."""
+    rate = {"currency": "EUR", "rate": "1.1000", "rate_date": "2023-01-01", "rate_source": "a table"}
+    own = {"contributor": "DEU"}
+    first = await ledger.enter("commitment", "1000.00", "2023-02-01", thematic_area="2", **own)
+    other = await ledger.enter("commitment", "110.00", "2023-03-01", original={"amount": "100.00", **rate}, **own)
+    for commitment, amendment, amount, day in (
+        (first, "increase", "200.00", "2023-05-05"),
+        (first, "decrease", "50.00", "2024-02-06"),
+        (first, "cancellation", "100.00", "2024-03-01"),
+        (other, "decrease", "11.00", "2023-06-15"),
+        (other, "increase", "22.00", "2024-02-20"),
+    ):
+        original = {"original": {"amount": f"{float(amount) / 1.1:.2f}", **rate}} if commitment is other else {}
+        members = {"follows": commitment["code"], "amendment": amendment, **own, **original}
+        entered = await ledger.enter("commitment_amendment", amount, day, **members)
+    assert (await ledger.reverse(entered["code"], "2024-02-20")).status_code == 201
+    model = await modelled(ledger)
+    for start, end in SPANS:
+        await walk(ledger.get, await check(ledger.get, model, start, end))
+    span = {"date_from": "2024-01-01", "date_to": "2024-02-29"}
+    (of_contributor,) = (await ledger.get(f"{STATEMENTS}/contributors", **span))["items"]
+    of_area, of_none = (await ledger.get(f"{STATEMENTS}/thematic-areas", **span))["items"]
+    assert (of_area["thematic_area"], of_none["thematic_area"]) == ("2", "not_stated")
+    for item, *amounts in (
+        (of_contributor, "189.00", "-50.00", "139.00"),
+        (of_area, "200.00", "-50.00", "150.00"),
+        (of_none, "-11.00", "0.00", "-11.00"),
+    ):
+        line = item["commitment_amendments"]
+        assert [line[name]["amount"] for name in ("opening", "sum", "closing")] == amounts
+    (on_the_day,) = (await ledger.get(f"{STATEMENT}/contributors", on="2024-02-29"))["items"]
+    amended = of_contributor["commitment_amendments"]["closing"]
+    assert on_the_day["commitments"]["amendments"]["sum"] == amended
+
+
 async def test_a_statement_is_for_an_accounting_period(ledger: LedgerClient) -> None:
     await ledger.enter("interest", "5.00", "2023-05-05")
     await ledger.enter("interest", "7.00", "2024-05-05")

@@ -8,11 +8,12 @@ import io
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx
 import openpyxl
+import pytest
 
 from mmptf_catalog.imports.template import STATUSES, TEMPLATE
 from mmptf_common.writes.bodies import CSV, XLSX
@@ -104,6 +105,29 @@ def ends_of_months() -> list[date]:
     return [date(y, m, calendar.monthrange(y, m)[1]) for y in range(2019, 2027) for m in range(1, 13)]
 
 
+def on_day(before: Counter[str], proposals: Sequence[tuple[Row, History]], day: date) -> Counter[str]:
+    """The statuses on a day by a plain model; before: those of the programmes that were there already."""
+    expected = Counter(before)
+    for _, history in proposals:
+        past = [status for status, since in history if since <= day]
+        expected[past[-1] if past else "not_stated"] += 1
+    return +expected
+
+
+@pytest.mark.longer
+async def test_161_proposals_and_the_pipeline_on_every_day(new_database: Callable[[str], str]) -> None:
+    proposals = made_up(161)
+    # From the day before the first one on, up to today.
+    first, days = date(2018, 12, 31), (datetime.now(UTC).date() - date(2018, 12, 31)).days
+    every_day = [first + timedelta(n) for n in range(days + 1)]
+    async with running_app("catalog", new_database("catalog"), None) as running:
+        before = {day: await counted(running.client, day) for day in every_day}
+        done = await send(running.client, as_csv([row for row, _ in proposals]))
+        assert (done.status_code, done.json()["created"]) == (200, 161), done.text
+        for day in every_day:
+            assert +(await counted(running.client, day)) == on_day(before[day], proposals, day), day
+
+
 async def test_161_proposals_and_the_pipeline_at_the_end_of_every_month(new_database: Callable[[str], str]) -> None:
     proposals = made_up(161)
     rows = [row for row, _ in proposals]
@@ -120,11 +144,7 @@ async def test_161_proposals_and_the_pipeline_at_the_end_of_every_month(new_data
             done = await send(client, content, media, totals)
             assert {**trial.json(), "dry_run": False, "revision": done.json()["revision"]} == done.json()
             for day in ends_of_months():
-                expected = Counter(before[day])
-                for _, history in proposals:
-                    past = [status for status, since in history if since <= day]
-                    expected[past[-1] if past else "not_stated"] += 1
-                assert +(await counted(client, day)) == +expected, day
+                assert +(await counted(client, day)) == on_day(before[day], proposals, day), day
             # Each row is one change of the journal, and a second import of the file changes nothing.
             changes = (await client.get(f"{API}/changes?entity=programme&limit=1000")).json()["items"]
             assert Counter(each["key"] for each in changes if each["key"].startswith("PAST-")) == Counter(

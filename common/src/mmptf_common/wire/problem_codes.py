@@ -571,6 +571,19 @@ class ProblemCode(StrEnum):
         "The final figures of the programme are certified: nothing but refunds is entered for it, or reversed.",
         "Have the certificate withdrawn, as long as the programme is not financially closed.",
     )
+    NEEDS_SECOND_PERSON = (
+        "needs_second_person",
+        (403, 409),
+        "A transfer above the limit of the Fund is entered by one person alone (409), or decided on by the one who has"
+        " proposed it (403).",
+        "Propose the transfer, and let another person of the administrative agent approve it.",
+    )
+    PROPOSAL_DECIDED = (
+        "proposal_decided",
+        (409,),
+        "The proposed transfer is approved, rejected or withdrawn already, or who has proposed it was erased.",
+        "Look at the proposal; where the transfer is still needed, propose it anew.",
+    )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",
         (409,),

@@ -71,7 +71,8 @@ class ProgrammeRow(Record, Base, table=True):
     """A programme.
 
     amount, currency, money_stage, basis: its budget as totals sum it, all null when no source states one
-    attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly
+    attribution: division -> {code or "shared" or "not_stated" -> amount}, each adding up to `amount` exactly; of the
+                 organizations it counts only where no budget lines state the part of each
     words:       what `q` searches, folded
     stated:      the programme as stated, by codes; `record` is built from it
     """

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from mmptf_common.service import Service, create_service
 from mmptf_common.writes import bodies
+from mmptf_funding.approvals import routes as approvals
 from mmptf_funding.bank import routes as bank
 from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
@@ -41,6 +42,7 @@ SERVICE = Service(
         ledger.TAG,
         ledger.STATEMENTS_TAG,
         periods.TAG,
+        approvals.TAG,
         bank.TAG,
         closings.TAG,
         editions.EDITIONS_TAG,
@@ -50,6 +52,7 @@ SERVICE = Service(
         ledger.router,
         periods.router,
         period_statements.router,
+        approvals.router,
         bank.router,
         closings.router,
         editions.router,
@@ -81,6 +84,7 @@ SERVICE = Service(
         {
             *("programme", "organization", "thematic_area", "renaming"),
             *("bank_account", "bank_statement", "bank_entry", "bank_match", "reconciled_entry", "imported_entry"),
+            *("transfer_limit", "transfer_proposal"),
         }
     ),
     listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),

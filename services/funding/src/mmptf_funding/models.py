@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from mmptf_common.feed.replication import replication_table
 from mmptf_common.storage.journal_schema import add_journal
+from mmptf_common.storage.pseudonyms import pseudonym_table
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_common.storage.rollups import Rollup, add_rollups
 
@@ -258,7 +259,8 @@ class EntryRow(Record, Base, table=True):
     """An entry of the ledger; reversals have negative amounts, so that sums are net.
 
     reversed_by, replaced_by: the entry that reverses this one, and the one that takes its place; each is set once, with
-                              the record, and every other column stays as written
+                              the record, and every other column stays as written, but for the codes of a programme
+                              or an organization that is renamed
     replaces: the entries for which this one stands since their correction, the first of them first; null for none
     """
 
@@ -320,6 +322,28 @@ class EntryRow(Record, Base, table=True):
     account: str | None
     bank_reference: str | None
     decision: str | None
+
+
+class TransferLimitRow(Record, Base, table=True):
+    """From when on a second person approves transfers above an amount; null for none. The last stated one counts."""
+
+    __tablename__ = "transfer_limit"
+
+    number: int = Field(unique=True)
+    since: date_
+    amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
+
+
+class TransferProposalRow(Record, Base, table=True):
+    """A transfer that one person has proposed, and what became of it."""
+
+    __tablename__ = "transfer_proposal"
+    __table_args__ = (sa.Index("transfer_proposal_state_code", "state", "code"),)
+
+    number: int = Field(unique=True)
+    state: str
+    programme: str
+    organization: str
 
 
 class AccountingPeriodRow(Record, Base, table=True):
@@ -461,6 +485,7 @@ sa.Index(
     postgresql_where=sa.and_(_entry.c.kind.in_(("commitment_amendment", "deposit")), _entry.c.follows.is_not(None)),
 )
 renamed_code = renamed_code_table(Base.metadata)
+pseudonym = pseudonym_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
 # As of an earlier revision, too, the entry that reverses another one is looked up.
 _reverses = Base.metadata.tables["ledger_entry_past"].c.reverses

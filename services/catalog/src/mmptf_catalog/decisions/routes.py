@@ -1,18 +1,19 @@
 """The routes of calls for proposals, meetings of the Steering Committee, and its decisions."""
 
-from __future__ import annotations
-
+# FastAPI reads the annotations of `_add_list`, whose values are known there alone: they are not postponed.
 from typing import Annotated
 
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from mmptf_catalog.access import MANAGEMENT_UNIT, CatalogWriter
 from mmptf_catalog.decisions import commands, examples, schemas
-from mmptf_catalog.decisions.domain import CallForProposals, Decision, Meeting
 from mmptf_catalog.decisions.queries import CALLS, DECISIONS, MEETINGS
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import AmendRequest, WriteRequest
 from mmptf_common.http.identity import Identity
+from mmptf_common.lists.listing import Listing
+from mmptf_common.routers.drafts import StepWithBody
 from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden
@@ -30,10 +31,8 @@ TAG = openapi.Tag(
     "Decisions",
     "The Fund's calls for proposals, the meetings of its Steering Committee, and what that decided about programmes.",
 )
-CALL_NOUN = "call for proposals"
-CallCode = Annotated[str, openapi.code_of(CALL_NOUN, CALLS.path, "CALL-2026", packaged=False)]
-MeetingCode = Annotated[str, openapi.code_of("meeting", MEETINGS.path, "SC-2026-03", packaged=False)]
-DecisionCode = Annotated[str, openapi.code_of("decision", DECISIONS.path, "SC-2026-03-04", packaged=False)]
+
+Amendment = schemas.CallForProposalsAmendment | schemas.MeetingAmendment | schemas.DecisionAmendment
 
 
 def _require_management_unit(who: Identity) -> None:
@@ -41,140 +40,92 @@ def _require_management_unit(who: Identity) -> None:
         raise Forbidden("Calls, meetings and decisions are entered by the Fund's management unit.")
 
 
-@router.post(
-    "/calls",
-    tags=[TAG.name],
-    response_model=CallForProposals,
-    summary="Add a call for proposals",
-    **openapi.write(created=True),
-)
-async def create_call_for_proposals(
-    request: WriteRequest,
-    sent: Annotated[schemas.CallForProposalsSent, openapi.example(examples.CALL)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Add a call for proposals. Only the Fund's management unit may."""
-    _require_management_unit(who)
-    return await answer_write(
-        request, who, query, lambda write: commands.add_call(write, who, sent), reason="a call for proposals"
+def _add_list(
+    listing: Listing, *, noun: str, plural: str, about: str, example: str, add: StepWithBody, amend: StepWithBody
+) -> None:
+    """Add a list with the writes of its records, which the management unit makes.
+
+    noun, plural: what its records are called in the contract; about: what one is; example: the code of one
+    add: takes the write, the caller and the body; amend: also the code, before the body, which has a `reason`
+    """
+    path = f"/{listing.path.rpartition('/')[2]}"
+    one = openapi.with_article(noun)
+    CodeInPath = Annotated[str, openapi.code_of(noun, listing.path, example, packaged=False)]  # noqa: N806
+
+    async def create(request: WriteRequest, sent: BaseModel, who: CatalogWriter, query: WriteParameters) -> Response:
+        _require_management_unit(who)
+        return await answer_write(request, who, query, lambda write: add.command(write, who, sent), reason=one)
+
+    async def change(
+        request: AmendRequest, code: CodeInPath, sent: Amendment, who: CatalogWriter, query: WriteParameters
+    ) -> Response:
+        _require_management_unit(who)
+        return await answer_write(
+            request,
+            who,
+            query,
+            lambda write: amend.command(write, who, code, sent),
+            reason=sent.reason,
+            changes=(listing, code),
+        )
+
+    for endpoint, step in ((create, add), (change, amend)):
+        endpoint.__annotations__["sent"] = Annotated[step.body, openapi.example(step.example)]
+    router.add_api_route(
+        path,
+        create,
+        methods=["POST"],
+        name=openapi.operation_id(f"create {noun}"),
+        tags=[TAG.name],
+        response_model=listing.item,
+        summary=f"Add {one}",
+        description=f"{add.about} Only the Fund's management unit may.",
+        **openapi.write(created=True),
     )
-
-
-@router.patch(
-    "/calls/{code}",
-    tags=[TAG.name],
-    response_model=CallForProposals,
-    summary="Amend a call for proposals",
-    **openapi.write(changes=True),
-)
-async def amend_call_for_proposals(
-    request: AmendRequest,
-    code: CallCode,
-    sent: Annotated[schemas.CallForProposalsAmendment, openapi.example(examples.CALL_AMENDMENT)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Change the members that are sent; the others stay as they are. Only the Fund's management unit may."""
-    _require_management_unit(who)
-    return await answer_write(
-        request,
-        who,
-        query,
-        lambda write: commands.amend_call(write, who, code, sent),
-        reason=sent.reason,
-        changes=(CALLS, code),
+    router.add_api_route(
+        f"{path}/{{code}}",
+        change,
+        methods=["PATCH"],
+        name=openapi.operation_id(f"amend {noun}"),
+        tags=[TAG.name],
+        response_model=listing.item,
+        summary=f"Amend {one}",
+        description=f"{amend.about} Only the Fund's management unit may.",
+        **openapi.write(changes=True),
     )
+    add_listing(router, listing, tag=TAG, noun=noun, plural=plural, about=about, example=example, packaged=False)
 
 
-add_listing(
-    router,
+_add_list(
     CALLS,
-    tag=TAG,
-    noun=CALL_NOUN,
+    noun="call for proposals",
     plural="calls for proposals",
     about="A call for proposals (round): from when to when organizations may propose programmes, and its documents.",
     example="CALL-2026",
-    packaged=False,
+    add=StepWithBody(commands.add_call, "Add a call for proposals.", schemas.CallForProposalsSent, examples.CALL),
+    amend=StepWithBody(
+        commands.amend_call,
+        "Change the members that are sent; the others stay as they are.",
+        schemas.CallForProposalsAmendment,
+        examples.CALL_AMENDMENT,
+    ),
 )
-
-
-@router.post(
-    "/meetings",
-    tags=[TAG.name],
-    response_model=Meeting,
-    summary="Add a meeting",
-    **openapi.write(created=True),
-)
-async def create_meeting(
-    request: WriteRequest,
-    sent: Annotated[schemas.MeetingSent, openapi.example(examples.MEETING)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Add a meeting of the Steering Committee. Only the Fund's management unit may."""
-    _require_management_unit(who)
-    return await answer_write(
-        request, who, query, lambda write: commands.add_meeting(write, who, sent), reason="a meeting"
-    )
-
-
-@router.patch(
-    "/meetings/{code}",
-    tags=[TAG.name],
-    response_model=Meeting,
-    summary="Amend a meeting",
-    **openapi.write(changes=True),
-)
-async def amend_meeting(
-    request: AmendRequest,
-    code: MeetingCode,
-    sent: Annotated[schemas.MeetingAmendment, openapi.example(examples.MEETING_AMENDMENT)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Change the members that are sent; the others stay as they are. Only the Fund's management unit may."""
-    _require_management_unit(who)
-    return await answer_write(
-        request,
-        who,
-        query,
-        lambda write: commands.amend_meeting(write, who, code, sent),
-        reason=sent.reason,
-        changes=(MEETINGS, code),
-    )
-
-
-add_listing(
-    router,
+_add_list(
     MEETINGS,
-    tag=TAG,
+    noun="meeting",
+    plural="meetings",
     about="A meeting of the Steering Committee: its day, its kind, and its documents.",
     example="SC-2026-03",
-    packaged=False,
+    add=StepWithBody(
+        commands.add_meeting, "Add a meeting of the Steering Committee.", schemas.MeetingSent, examples.MEETING
+    ),
+    amend=StepWithBody(
+        commands.amend_meeting,
+        "Change the members that are sent; the others stay as they are.",
+        schemas.MeetingAmendment,
+        examples.MEETING_AMENDMENT,
+    ),
 )
-
-
-@router.post(
-    "/decisions",
-    tags=[TAG.name],
-    response_model=Decision,
-    summary="Add a decision",
-    **openapi.write(created=True),
-)
-async def create_decision(
-    request: WriteRequest,
-    sent: Annotated[schemas.DecisionSent, openapi.example(examples.DECISION)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Add a decision of the Steering Committee. It changes no programme by itself: the change of a status, of a budget
-    or of the last day is entered at the programme, and names it. Only the Fund's management unit may.
-    """
-    _require_management_unit(who)
-    return await answer_write(
-        request, who, query, lambda write: commands.add_decision(write, who, sent), reason="a decision"
-    )
 
 
 @router.post(
@@ -202,40 +153,25 @@ async def create_decisions(
     return await answer_write(request, who, query, write_all, reason="a batch of decisions")
 
 
-@router.patch(
-    "/decisions/{code}",
-    tags=[TAG.name],
-    response_model=Decision,
-    summary="Amend a decision",
-    **openapi.write(changes=True),
-)
-async def amend_decision(
-    request: AmendRequest,
-    code: DecisionCode,
-    sent: Annotated[schemas.DecisionAmendment, openapi.example(examples.DECISION_AMENDMENT)],
-    who: CatalogWriter,
-    query: WriteParameters,
-) -> Response:
-    """Change the members that are sent; the others stay as they are, and so do the changes of programmes that name the
-    decision. Only the Fund's management unit may.
-    """
-    _require_management_unit(who)
-    return await answer_write(
-        request,
-        who,
-        query,
-        lambda write: commands.amend_decision(write, who, code, sent),
-        reason=sent.reason,
-        changes=(DECISIONS, code),
-    )
-
-
-add_listing(
-    router,
+_add_list(
     DECISIONS,
-    tag=TAG,
+    noun="decision",
+    plural="decisions",
     about="A numbered decision of the Steering Committee: what it decided about which programmes, and which changes of"
     " programmes name it.",
     example="SC-2026-03-04",
-    packaged=False,
+    add=StepWithBody(
+        commands.add_decision,
+        "Add a decision of the Steering Committee. It changes no programme by itself: the change of a status, of a"
+        " budget or of the last day is entered at the programme, and names it.",
+        schemas.DecisionSent,
+        examples.DECISION,
+    ),
+    amend=StepWithBody(
+        commands.amend_decision,
+        "Change the members that are sent; the others stay as they are, and so do the changes of programmes that name"
+        " the decision.",
+        schemas.DecisionAmendment,
+        examples.DECISION_AMENDMENT,
+    ),
 )

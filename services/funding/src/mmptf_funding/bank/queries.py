@@ -17,6 +17,7 @@ from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing
 from mmptf_common.lists.pages import no_such_record
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.money import Money, money
+from mmptf_funding.bank import reconciliation_schemas as reconciliation
 from mmptf_funding.bank import rules, schemas
 from mmptf_funding.bank.domain import account_number
 from mmptf_funding.ledger.domain import CURRENCY
@@ -245,10 +246,10 @@ async def account_scope(data: Snapshot, code: str) -> AccountScope:
 # --- proposals ------------------------------------------------------------------------------------------------------
 
 
-async def answer_proposals(request: Request, account: str, query: schemas.ProposalQuery) -> Response:
+async def answer_proposals(request: Request, account: str, query: reconciliation.ProposalQuery) -> Response:
     """Proposed matches of an account."""
 
-    async def build(data: Snapshot, revision: int) -> schemas.MatchProposals:
+    async def build(data: Snapshot, revision: int) -> reconciliation.MatchProposals:
         scope = await account_scope(data, account)
         where = "account = $1 AND match IS NULL AND booking_date BETWEEN $2 AND $3"
         days = (
@@ -271,13 +272,13 @@ async def answer_proposals(request: Request, account: str, query: schemas.Propos
         ]  # fmt: skip
         proposals = rules.propose(bank, await _candidates(data, scope, bank), query.days)
         certain = rules.unambiguous(proposals)
-        return schemas.MatchProposals(
+        return reconciliation.MatchProposals(
             account=scope.code,
             days=query.days,
             bank_entries=len(bank),
             left_out=total - len(bank),
             proposals=[
-                schemas.MatchProposal(
+                reconciliation.MatchProposal(
                     bank_entry=each.bank_entry,
                     ledger_entries=list(each.ledger_entries),
                     bank_sum=money(each.bank, scope.currency),
@@ -296,10 +297,10 @@ async def answer_proposals(request: Request, account: str, query: schemas.Propos
     return await answer_computed(request, query, build, table=_proposals_as_csv)
 
 
-PROPOSAL_COLUMNS = columns_of(schemas.MatchProposal)
+PROPOSAL_COLUMNS = columns_of(reconciliation.MatchProposal)
 
 
-def _proposals_as_csv(answer: schemas.MatchProposals) -> bytes:
+def _proposals_as_csv(answer: reconciliation.MatchProposals) -> bytes:
     return csv_of(PROPOSAL_COLUMNS, map(cells_of, answer.proposals))
 
 
@@ -341,16 +342,16 @@ async def _candidates(
 # --- reconciliation -------------------------------------------------------------------------------------------------
 
 
-async def answer_reconciliation(request: Request, account: str, query: schemas.ReconciliationQuery) -> Response:
+async def answer_reconciliation(request: Request, account: str, query: reconciliation.ReconciliationQuery) -> Response:
     """The reconciliation of an account on a day."""
 
-    async def build(data: Snapshot, revision: int) -> schemas.BankReconciliation:
+    async def build(data: Snapshot, revision: int) -> reconciliation.BankReconciliation:
         return await reconcile(data, account, query.on, revision)
 
     return await answer_computed(request, query, build, table=_reconciliation_as_csv)
 
 
-async def reconcile(data: Snapshot, account: str, on: str | None, revision: int) -> schemas.BankReconciliation:
+async def reconcile(data: Snapshot, account: str, on: str | None, revision: int) -> reconciliation.BankReconciliation:
     """The reconciliation of an account at the end of a day; without one, of the last day of its last statement."""
     scope = await account_scope(data, account)
     statements = await data.fetch(
@@ -400,7 +401,7 @@ async def reconcile(data: Snapshot, account: str, on: str | None, revision: int)
     bank_sum = sum((row["amount"] for row in bank_rows), ZERO)
     ledger_sum = sum((row["moved"] for row in unsettled if row["moved"] is not None), ZERO)
     unexplained = None if bank is None else (ledger or ZERO) - bank - ledger_sum + bank_sum
-    return schemas.BankReconciliation(
+    return reconciliation.BankReconciliation(
         account=scope.code,
         on=day,
         statement=last.code if last else None,
@@ -410,7 +411,7 @@ async def reconcile(data: Snapshot, account: str, on: str | None, revision: int)
         matched=in_currency(matched),
         matches=matches,
         opening=first
-        and schemas.OpeningComparison(
+        and reconciliation.OpeningComparison(
             date=first.date_from,
             ledger=in_currency(opening),
             bank=in_currency(first.opening),
@@ -437,8 +438,8 @@ def gaps_of(periods: Sequence[rules.Period], currency: str) -> list[schemas.Stat
     ]
 
 
-def _ledger_item(data: Snapshot, row: Any, currency: str) -> schemas.LedgerItem:
-    return schemas.LedgerItem(
+def _ledger_item(data: Snapshot, row: Any, currency: str) -> reconciliation.LedgerItem:
+    return reconciliation.LedgerItem(
         code=row["code"],
         kind=row["kind"],
         date=row["date"],
@@ -450,8 +451,8 @@ def _ledger_item(data: Snapshot, row: Any, currency: str) -> schemas.LedgerItem:
     )
 
 
-def _bank_item(data: Snapshot, row: Any, currency: str) -> schemas.BankItem:
-    return schemas.BankItem(
+def _bank_item(data: Snapshot, row: Any, currency: str) -> reconciliation.BankItem:
+    return reconciliation.BankItem(
         code=row["code"],
         booking_date=row["booking_date"],
         value_date=row["value_date"],
@@ -462,7 +463,7 @@ def _bank_item(data: Snapshot, row: Any, currency: str) -> schemas.BankItem:
     )
 
 
-async def _without_account(data: Snapshot, until: date, currency: str) -> list[schemas.LedgerItem]:
+async def _without_account(data: Snapshot, until: date, currency: str) -> list[reconciliation.LedgerItem]:
     """The cash entries up to a day that name none of the bank accounts, in US dollars."""
     accounts = await data.fetch("SELECT code, record->>'number' AS number FROM bank_account")
     names = sorted({name for account in accounts for name in names_of(account["code"], account["number"])})
@@ -482,7 +483,9 @@ async def _without_account(data: Snapshot, until: date, currency: str) -> list[s
     return [_ledger_item(data, row, CURRENCY) for row in rows]
 
 
-async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: date) -> list[schemas.ReconciledDay]:
+async def _days(
+    data: Snapshot, scope: AccountScope, last: rules.Period, until: date
+) -> list[reconciliation.ReconciledDay]:
     """Both balances at the end of each day of the last statement, up to a day, on which one of them changed."""
     arguments = Arguments([last.date_from, until])
     cash = cash_of(scope, arguments)
@@ -505,7 +508,7 @@ async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: 
     for day in sorted(in_ledger.keys() | at_bank.keys()):
         ledger, bank = ledger + (in_ledger.get(day) or ZERO), bank + at_bank.get(day, ZERO)
         found.append(
-            schemas.ReconciledDay(
+            reconciliation.ReconciledDay(
                 date=day,
                 ledger=money(ledger, scope.currency),
                 bank=money(bank, scope.currency),
@@ -515,10 +518,10 @@ async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: 
     return found
 
 
-RECONCILIATION_COLUMNS = columns_of(schemas.ReconciliationLine)
+RECONCILIATION_COLUMNS = columns_of(reconciliation.ReconciliationLine)
 
 
-def _reconciliation_as_csv(answer: schemas.BankReconciliation) -> bytes:
+def _reconciliation_as_csv(answer: reconciliation.BankReconciliation) -> bytes:
     """One row for each balance, each entry that only one side has, and the unexplained difference."""
     lines = [_line("ledger", answer.on, answer.ledger), _line("bank", answer.on, answer.bank)]
     if answer.opening:
@@ -530,14 +533,14 @@ def _reconciliation_as_csv(answer: schemas.BankReconciliation) -> bytes:
         ("without_account", answer.without_account),
     ):
         lines += [
-            schemas.ReconciliationLine(
+            reconciliation.ReconciliationLine(
                 line=name, code=item.code, kind=item.kind, date=item.date, value_date=item.value_date, sum=item.sum,
                 reference=item.bank_reference, match=item.match,
             )
             for item in items
         ]  # fmt: skip
     lines += [
-        schemas.ReconciliationLine(
+        reconciliation.ReconciliationLine(
             line="bank_only", code=item.code, kind=None, date=item.booking_date, value_date=item.value_date,
             sum=item.sum, reference=item.references[0] if item.references else None, match=item.match,
         )
@@ -547,8 +550,8 @@ def _reconciliation_as_csv(answer: schemas.BankReconciliation) -> bytes:
     return csv_of(RECONCILIATION_COLUMNS, map(cells_of, lines))
 
 
-def _line(name: str, day: date | None, amount: Money | None) -> schemas.ReconciliationLine:
-    return schemas.ReconciliationLine(
+def _line(name: str, day: date | None, amount: Money | None) -> reconciliation.ReconciliationLine:
+    return reconciliation.ReconciliationLine(
         line=name, code=None, kind=None, date=day, value_date=None, sum=amount, reference=None, match=None
     )
 

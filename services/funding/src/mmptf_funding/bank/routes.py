@@ -1,27 +1,21 @@
 """The routes of bank reconciliation, for the administrative agent, who writes, and the Fund's management unit."""
 
-from enum import Enum
 from typing import Annotated
 
 from pydantic import create_model
-from starlette.requests import Request
 from starlette.responses import Response
 
-from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Identity, PublicRequest
 from mmptf_common.http.parameters import (
     NO_PARAMETERS,
-    ListQuery,
-    PointInTimeQuery,
     StrictQuery,
     TableQuery,
     TotalsQuery,
 )
 from mmptf_common.lists.facets import FacetCounts, answer_facets, facet_columns
 from mmptf_common.lists.listing import Listing
-from mmptf_common.lists.pages import answer_item, answer_list
 from mmptf_common.lists.totals import FilteredTotals, answer_totals, total_columns
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, ProblemError
@@ -37,33 +31,27 @@ from mmptf_common.writes.commands import (
 )
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.bank import commands, queries, schemas
+from mmptf_funding.bank import reconciliation_schemas as reconciliation
 from mmptf_funding.bank.domain import StatedStatement
 from mmptf_funding.bank.reading import statements_of
 from mmptf_funding.imports.template import TEMPLATE
-from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
+from mmptf_funding.restricted import add_restricted_list, require_reader
+from mmptf_funding.roles import AGENT
 
 router = openapi.Router()
 TAG = openapi.Tag(
     "Bank reconciliation",
     "Bank accounts and their statements beside the ledger: import, match, and see what only one side has.",
 )
+# They have the accounts of those who paid and were paid, and what these wrote; nothing of them is public.
+STATEMENTS = "Bank statements"
 STATEMENTS_PATH = queries.STATEMENTS.path
 # The largest statement that is read; a bank's statement of a busy month has a tenth of it.
 MAX_STATEMENT = 8 * 1024 * 1024
 XML, TEXT_XML = "application/xml", "text/xml"
-READERS = " For the administrative agent and the Fund's management unit."
 
 MatchCode = Annotated[str, openapi.code_of("bank match", queries.MATCHES.path, "M-000001", packaged=False)]
 AccountCode = Annotated[str, openapi.code_of("bank account", queries.ACCOUNTS.path, "USD-MAIN", packaged=False)]
-
-
-def _require_reader(who: Identity) -> None:
-    """Raise Forbidden where a caller may not see bank statements.
-
-    They have the accounts of those who paid and were paid, and what these wrote; nothing of them is public.
-    """
-    if not (who.has_role(AGENT) or who.has_role(MANAGEMENT_UNIT)):
-        raise Forbidden("Bank statements are read by the administrative agent and the Fund's management unit.")
 
 
 def _require_agent(who: Identity) -> None:
@@ -72,58 +60,8 @@ def _require_agent(who: Identity) -> None:
 
 
 def _add_list(listing: Listing, noun: str, plural: str, about: str, example: str) -> None:
-    """Add the reads of a list that few may read: its pages, its records and their histories."""
-    path = f"/{listing.path.rpartition('/')[2]}"
-    tags: list[str | Enum] = [TAG.name]
-    # Evaluated here, where `example` is known: this module's annotations are not postponed.
-    CodeInPath = Annotated[str, openapi.code_of(noun, listing.path, example, packaged=False)]  # noqa: N806
-
-    async def list_(
-        request: ReadRequest, who: FundingWriter, query: Annotated[ListQuery, StrictQuery(listing.query)]
-    ) -> Response:
-        _require_reader(who)
-        return conditional.private(await answer_list(request, listing, query))
-
-    async def get(request: ReadRequest, code: CodeInPath, who: FundingWriter, query: PointInTimeQuery) -> Response:
-        _require_reader(who)
-        return conditional.private(await answer_item(request, listing, code, query))
-
-    async def history(
-        request: Request, code: CodeInPath, who: FundingWriter, query: Annotated[HistoryQuery, StrictQuery()]
-    ) -> Response:
-        _require_reader(who)
-        return await answer_history(request, listing, code, query)
-
-    router.add_api_route(
-        path,
-        list_,
-        name=openapi.operation_id(f"list {plural}"),
-        tags=tags,
-        response_model=listing.page,
-        summary=f"List {plural}",
-        description=f"{about} The list has those that match all filters: page by page, or all at once with `format=csv`"
-        f" or `format=ndjson`.{READERS}",
-        **openapi.read(media=openapi.EXPORTS, texts=openapi.exports(listing.columns, listing.item)),
-    )
-    router.add_api_route(
-        f"{path}/{{code}}",
-        get,
-        name=openapi.operation_id(f"get {noun}"),
-        tags=tags,
-        response_model=listing.item,
-        summary=f"Get {openapi.with_article(noun)}",
-        description=f"{about}{READERS}",
-        **openapi.read(missing=True),
-    )
-    router.add_api_route(
-        f"{path}/{{code}}/history",
-        history,
-        name=openapi.operation_id(f"get {noun} history"),
-        tags=tags,
-        response_model=ChangePage,
-        summary=f"Get the history of {openapi.with_article(noun)}",
-        description=f"Every change of the {noun}, the earliest first, with the record before and after it.{READERS}",
-        **openapi.plain(journal=True, missing=True),
+    add_restricted_list(
+        router, listing, tag=TAG, noun=noun, plural=plural, about=about, example=example, what=STATEMENTS
     )
 
 
@@ -146,7 +84,8 @@ async def create_bank_account(
     """Add an account, so that its statements can be imported. For the administrative agent.
 
     Entries of the ledger belong to it that name its code or its number, in any case; where it is the only account, also
-    those that name none.
+    those that name none. From the first account on, entries name a listed one or none; those of before stay as they
+    are, and a reconciliation tells which of them name no listed account (`without_account`).
     """
     _require_agent(who)
     return await answer_write(request, who, query, lambda write: commands.add_account(write, sent), reason="listed")
@@ -276,7 +215,7 @@ async def get_bank_entry_facets(
     """The values of each filter, with the number of bank entries that have it. For the administrative agent and the
     Fund's management unit.
     """
-    _require_reader(who)
+    require_reader(who, STATEMENTS)
     return conditional.private(await answer_facets(request, queries.ENTRIES, query))
 
 
@@ -301,7 +240,7 @@ async def get_bank_entry_totals(
     """Exact sums of what the banks have added and of what they have taken, in each currency. For the administrative
     agent and the Fund's management unit.
     """
-    _require_reader(who)
+    require_reader(who, STATEMENTS)
     return conditional.private(await answer_totals(request, queries.ENTRIES, query))
 
 
@@ -387,7 +326,7 @@ _add_list(
 @router.get(
     "/reconciliation/{account}",
     tags=[TAG.name],
-    response_model=schemas.BankReconciliation,
+    response_model=reconciliation.BankReconciliation,
     summary="Get the reconciliation of a bank account",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(queries.RECONCILIATION_COLUMNS), missing=True),
 )
@@ -395,21 +334,21 @@ async def get_reconciliation(
     request: ReadRequest,
     account: AccountCode,
     who: FundingWriter,
-    query: Annotated[schemas.ReconciliationQuery, StrictQuery()],
+    query: Annotated[reconciliation.ReconciliationQuery, StrictQuery()],
 ) -> Response:
     """The balance of an account by the ledger and by the bank on a day, what is matched, what only one of them has, and
     what is left unexplained, to the cent. For the administrative agent and the Fund's management unit.
 
     `text/csv` has a row for each balance and each entry that only one side has.
     """
-    _require_reader(who)
+    require_reader(who, STATEMENTS)
     return conditional.private(await queries.answer_reconciliation(request, account, query))
 
 
 @router.get(
     "/reconciliation/{account}/proposals",
     tags=[TAG.name],
-    response_model=schemas.MatchProposals,
+    response_model=reconciliation.MatchProposals,
     summary="Propose matches for a bank account",
     **openapi.read(media=openapi.TABLE, texts=openapi.table(queries.PROPOSAL_COLUMNS), missing=True),
 )
@@ -417,10 +356,10 @@ async def get_match_proposals(
     request: ReadRequest,
     account: AccountCode,
     who: FundingWriter,
-    query: Annotated[schemas.ProposalQuery, StrictQuery()],
+    query: Annotated[reconciliation.ProposalQuery, StrictQuery()],
 ) -> Response:
     """Ledger entries that may be the same money as bank entries without a match: by reference, amount and day; several
     with one reference where they add up. For the administrative agent and the Fund's management unit.
     """
-    _require_reader(who)
+    require_reader(who, STATEMENTS)
     return conditional.private(await queries.answer_proposals(request, account, query))

@@ -98,7 +98,8 @@ async def import_entries(
 
 def digest_of(row: LedgerRow) -> str:
     """A hash of what a row states, by which it is recognized when it is sent again, whoever sends it."""
-    stated = row.entry.model_dump_json(exclude={"recorded_by"})
+    # No row states a proposal: the member is newer than rows that were imported.
+    stated = row.entry.model_dump_json(exclude={"recorded_by", "proposal"})
     return hashlib.sha256(f"{row.follows or ''}\n{stated}".encode()).hexdigest()
 
 

@@ -34,9 +34,11 @@ from mmptf_funding.ledger.schemas import ContributorSent, LedgerCorrectionSent, 
 from mmptf_funding.ledger.state import (
     BalanceKey,
     DailyBalance,
+    DayOfTransfers,
     LedgerState,
     Settlement,
     checked_keys,
+    day_of_transfers,
     number_of,
     reference_key,
 )
@@ -60,7 +62,7 @@ def entries_of(who: Identity, sent: Iterable[LedgerEntrySent]) -> list[Entry | F
     return [
         entry.entry(recorded_by=who.organization)
         if rules.may_write(who, entry.kind, entry.organization)
-        else Forbidden(f"{entry.kind}: entered by {rules.writers(entry.kind)}.")
+        else Forbidden(rules.not_written_by(entry.kind))
         for entry in sent
     ]
 
@@ -78,8 +80,8 @@ async def enter(
     partial: write the others where some are refused, else none
     own_reasons: the reason of each entry's changes is its note; else that of the write
     An entry is checked after those before it that are not refused. The errors are Forbidden, InvalidRequest for an
-    invalid entry, and Conflict where a balance would fall below zero. Raises ServiceUnavailable where entries name
-    codes of the catalogue, and its copy is not complete or too old.
+    invalid entry, and Conflict where a second person has to approve it, or a balance would fall below zero. Raises
+    ServiceUnavailable where entries name codes of the catalogue, and its copy is not complete or too old.
     """
     named = [entry for entry in entries if isinstance(entry, Entry)]
     state = await _load_state(write, named, await known_codes(write.connection, named, settings))
@@ -104,6 +106,12 @@ async def enter(
             await state_reasons(write, reasons)
         await _store(state)
     return results
+
+
+async def check(write: Write, entry: Entry, settings: FundingSettings) -> RecordedEntry:
+    """The entry that `enter` would write now, with its flags; nothing is written. Raises what `enter` returns."""
+    state = await _load_state(write, [entry], await known_codes(write.connection, [entry], settings))
+    return await state.enter(entry)
 
 
 async def reverse(write: Write, who: Identity, code: str, sent: LedgerReversalSent) -> Created:
@@ -259,9 +267,11 @@ async def _load_state(
     before = {code for entry in (*entries, *reversals) for code in (entry.follows, entry.corrects) if code}
     # Most entries need little of it, and each part is planned anew.
     arguments = Arguments()
-    number, closed_to, contributors, earlier = await write.connection.fetchrow(
+    number, closed_to, limit, contributors, earlier = await write.connection.fetchrow(
         "SELECT (SELECT coalesce(max(number), 0) FROM ledger_entry),"
-        " (SELECT max(last_day) FROM accounting_period WHERE status <> 'open'), "
+        " (SELECT max(last_day) FROM accounting_period WHERE status <> 'open'),"
+        f" (SELECT amount FROM transfer_limit WHERE since <= {arguments.bind(write.at.date())}"
+        " ORDER BY since DESC, number DESC LIMIT 1), "
         + ", ".join(
             f"ARRAY(SELECT {column} FROM {table} WHERE code = ANY({arguments.bind(sorted(codes))}::text[]))"
             if codes
@@ -277,6 +287,7 @@ async def _load_state(
     unknown = [entry.contributor for entry in entries if entry.contributor and entry.contributor not in contributors]
     keys = dict.fromkeys(key for entry in known for key in (*checked_keys(entry), *lifecycle.keys_read(entry)))
     since = min((entry.date for entry in known), default=date.max)
+    reversed_codes = {entry.reverses for entry in reversals}
     followed = {entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())}
     return LedgerState(
         write=write,
@@ -288,8 +299,11 @@ async def _load_state(
         certified=await _certified(write, catalogue.programmes),
         balances=await _load_balances(write, keys, since),
         settlements=await _load_settlements(write, (*entries, *reversals), followed, corrected or {}),
-        bank_references=await _load_references(write, entries, {entry.reverses for entry in reversals}),
+        bank_references=await _load_references(write, entries, reversed_codes),
         closed_to=closed_to,
+        accounts=await _load_accounts(write, entries),
+        limit=limit,
+        transfers_of_day={} if limit is None else await _load_transfers(write, known, reversed_codes),
     )
 
 
@@ -320,6 +334,35 @@ async def _load_references(
         given,
     )
     return {(kind, reference.casefold()): code for kind, reference, code in rows if code not in without}
+
+
+async def _load_accounts(write: Write, entries: Iterable[Entry]) -> dict[str, str]:
+    """The codes of all bank accounts, as of `rules.account_of`; nothing where no entry names an account."""
+    if not any(entry.account for entry in entries):
+        return {}
+    rows = await write.connection.fetch("SELECT code, identification FROM bank_account")
+    return {text.lower(): code for code, identification in rows for text in (identification, code)}
+
+
+async def _load_transfers(
+    write: Write, entries: Iterable[Entry], without: Collection[str | None]
+) -> dict[DayOfTransfers, Decimal]:
+    """What was transferred on the days of some entries, with their parties, and was neither approved nor reversed.
+
+    without: the codes of those that are reversed in this write
+    """
+    days = dict.fromkeys((day for entry in entries if (day := day_of_transfers(entry))), Decimal("0.00"))
+    if not days:
+        return {}
+    rows = await write.connection.fetch(
+        "SELECT programme, organization, date, sum(amount) FROM ledger_entry WHERE kind = 'transfer'"
+        " AND (programme, organization, date) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::date[]))"
+        " AND reverses IS NULL AND reversed_by IS NULL AND code <> ALL($4::text[]) AND record->>'proposal' IS NULL"
+        " GROUP BY 1, 2, 3",
+        *map(list, zip(*days, strict=True)),
+        sorted(filter(None, without)),
+    )
+    return days | {(programme, organization, day): amount for programme, organization, day, amount in rows}
 
 
 async def _load_settlements(

@@ -114,6 +114,7 @@ LedgerFlag = TypeAliasType(
         "expenditure_exceeds_budget_line",
         "indirect_costs_exceed_limit",
         "repeated_bank_reference",
+        "transfers_of_day_exceed_limit",
     ],
 )
 """What was unusual when an entry was written. The entry is valid all the same; ask its author whether it is right.
@@ -130,6 +131,8 @@ LedgerFlag = TypeAliasType(
 - `expenditure_exceeds_budget_line`: more is spent on a category than its budget line, by more than the tolerance
 - `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
 - `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
+- `transfers_of_day_exceed_limit`: with others of the day for the same programme and organization, a transfer is above
+  the limit from which on a second person approves one, and none of them was approved
 """
 CommitmentAmendment = TypeAliasType("CommitmentAmendment", Literal["increase", "decrease", "cancellation"])
 """What an amendment of a commitment does; the last two take its amount from what is promised.
@@ -229,6 +232,7 @@ class Entry(BaseModel):
     instalments: of a pledge or commitment, in the order in which they were sent
     fee: of a deposit, where another one than the usual one was agreed
     counterpart_fund: the name of the other fund, of a transfer between funds
+    proposal: of a transfer, the code of the proposal that a second person approved
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -261,6 +265,7 @@ class Entry(BaseModel):
     flags: tuple[LedgerFlag, ...] = ()
     flag_details: tuple[FlagDetail, ...] = ()
     recorded_by: str | None = None
+    proposal: Code | None = None
 
     @property
     def promised(self) -> Sum:
@@ -286,7 +291,8 @@ class Coded(BaseModel):
 
 
 class RecordedEntry(Entry, Coded):
-    """A stored entry; its JSON is the public record. Only `reversed_by` and `replaced_by` ever change, with `updated`.
+    """A stored entry; its JSON is the public record. Only `reversed_by` and `replaced_by` ever change, with `updated`,
+    and the codes of a programme or an organization that is renamed.
 
     `Coded` is the last base, since Pydantic puts the fields of the last base first and `code` is to begin the JSON.
     """

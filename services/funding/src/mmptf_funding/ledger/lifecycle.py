@@ -13,7 +13,7 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_funding.ledger.domain import CENT, CURRENCY, Entry, FlagDetail, LedgerEntryKind, LedgerFlag, Sum
 from mmptf_funding.ledger.programmes import Programme
-from mmptf_funding.ledger.rules import NEVER_BELOW_ZERO, Balance
+from mmptf_funding.ledger.rules import KINDS, NEVER_BELOW_ZERO, Balance, not_written_by
 
 Outcome = Literal["allowed", "flagged", "refused"]
 
@@ -126,6 +126,12 @@ AMOUNT_RULES: tuple[tuple[LedgerEntryKind, LedgerFlag, str], ...] = (
         " allocated to it or to none in particular",
     ),
     (
+        "transfer",
+        "transfers_of_day_exceed_limit",
+        "where a limit holds above which a second person approves a transfer: the transfers of the day for the same"
+        " programme and organization that nobody has approved, and were not reversed, are above it together",
+    ),
+    (
         "expenditure",
         "expenditure_exceeds_transfers",
         "more is spent by the organization than was transferred to it for the programme and not refunded",
@@ -146,6 +152,38 @@ AMOUNT_RULES: tuple[tuple[LedgerEntryKind, LedgerFlag, str], ...] = (
     ("deposit", "deposit_exceeds_commitment", "more is deposited than the commitment in `follows` promises"),
     ("deposit", "deposit_in_other_currency", "it is in another currency than the commitment in `follows`"),
 )
+
+
+Role = Literal["agent", "management_unit", "organization", "another_organization"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What becomes of an entry of a kind for a programme of a status when a role sends it.
+
+    code: of the error, or the flag; None for what is allowed
+    text: of the error's or the flag's detail, or how that ends; None where there is none
+    """
+
+    outcome: Outcome
+    code: ProblemCode | LedgerFlag | None = None
+    text: str | None = None
+
+
+def cell(kind: LedgerEntryKind, status: ProgrammeStatus | None, role: Role) -> Cell:
+    """The cell of the table of rules; status: None for a kind that names no programme."""
+    rule = KINDS[kind]
+    may = {"agent": rule.by_agent, "management_unit": rule.by_fund, "organization": rule.by_organization}
+    if not may.get(role):
+        return Cell("refused", ProblemCode.FORBIDDEN, not_written_by(kind))
+    if status is None:
+        return Cell("allowed")
+    of_status = BY_STATUS[kind][status]
+    codes: Mapping[Outcome, ProblemCode | LedgerFlag] = {
+        "refused": ProblemCode.STATUS_DOES_NOT_ALLOW,
+        "flagged": "unusual_for_status",
+    }
+    return Cell(of_status.outcome, codes.get(of_status.outcome), of_status.why)
 
 
 def keys_read(entry: Entry) -> Iterable[tuple[Balance, tuple[str | None, ...]]]:
@@ -245,6 +283,17 @@ def flags_of_transfer(entry: Entry, left: Decimal, unnamed: Decimal, allocated: 
         f" {entry.organization}."
     )
     return [flag("transfer_exceeds_organization_allocation", detail, excess)]
+
+
+def flags_of_day(entry: Entry, together: Decimal, limit: Decimal) -> list[FlagDetail]:
+    """Whether a transfer is above the limit with others of its day; together: with the entry."""
+    if together <= limit:
+        return []
+    detail = (
+        f"{usd(together)} are transferred to {entry.organization} for {entry.programme} on {entry.date} in several"
+        f" parts, none of which was approved; one of more than {usd(limit)} needs a second person."
+    )
+    return [flag("transfers_of_day_exceed_limit", detail, together - limit)]
 
 
 def flags_of_spending(

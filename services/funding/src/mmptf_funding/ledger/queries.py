@@ -63,6 +63,7 @@ _ADDED = {
     "corrects": "'null'", "value_date": "'null'", "account": "'null'", "bank_reference": "'null'",
     "instalments": "'[]'", "replaces": "'[]'", "replaced_by": "'null'", "amendment": "'null'", "decision": "'null'",
     "fee": "'null'", "counterpart_fund": "'null'", "attachments": "'[]'", "flag_details": "'[]'",
+    "proposal": "'null'",
 }  # fmt: skip
 
 
@@ -170,6 +171,7 @@ LEDGER = Listing(
         "note": "record->>'note'",
         "flags": "array_to_string(flags, '|')",
         "recorded_by": "record->>'recorded_by'",
+        "proposal": "record->>'proposal'",
         "updated": "record->>'updated'",
     },
     facets={name: Dimension(f"filtered.{name}", d.name) for name, d in DIMENSIONS.items()}

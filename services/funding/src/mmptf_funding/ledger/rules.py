@@ -29,6 +29,10 @@ from mmptf_funding.roles import AGENT, MANAGEMENT_UNIT
 
 # The catalogue's list of countries.
 COUNTRIES = "/catalog/v1/places?kind=country"
+# Where the Fund's bank accounts are listed.
+ACCOUNTS = "/funding/v1/bank-accounts"
+# Where transfers are proposed that a second person has to approve.
+PROPOSALS = "/funding/v1/transfer-proposals"
 # The administrative agent's fee, in per cent of each deposit.
 FEE_PER_CENT = Decimal(1)
 
@@ -188,6 +192,11 @@ def may_write(who: Writer, kind: LedgerEntryKind, organization: str | None) -> b
     return (rule.by_agent and who.has_role(AGENT)) or (rule.by_fund and who.has_role(MANAGEMENT_UNIT)) or own
 
 
+def not_written_by(kind: LedgerEntryKind) -> str:
+    """Text of the error for a caller who may not write entries of a kind."""
+    return f"{kind}: entered by {writers(kind)}."
+
+
 def writers(kind: LedgerEntryKind) -> str:
     """Text for errors: who may write entries of a kind."""
     rule = KINDS[kind]
@@ -267,6 +276,22 @@ def catalogue_errors(entry: Entry, catalogue: CatalogueCodes) -> list[ErrorDetai
     return found
 
 
+def account_of(text: str, accounts: Mapping[str, str]) -> str | None:
+    """The code of the bank account that a text names, None for none.
+
+    accounts: their codes, by codes and numbers in small letters, numbers without what separates their digits
+    """
+    number = "".join(character for character in text if character.isalnum())
+    return accounts.get(text.lower()) or accounts.get(number.lower())
+
+
+def account_errors(entry: Entry, accounts: Mapping[str, str]) -> list[ErrorDetail]:
+    """An error for an account that is none of those listed; accounts: as of `account_of`, none where none is listed."""
+    if entry.account is None or not accounts or account_of(entry.account, accounts):
+        return []
+    return [unknown_code("/account", entry.account, listed_at=ACCOUNTS)]
+
+
 def predecessor_errors(entry: Entry, earlier: RecordedEntry) -> list[ErrorDetail]:
     """An error where the entry to follow is of another kind or contributor, or was reversed."""
     kind = KINDS[entry.kind].follows
@@ -316,6 +341,19 @@ def require_open(day: datetime.date, closed_to: datetime.date | None) -> None:
             f"{day} is closed: the first open day is {closed_to + datetime.timedelta(days=1)}. What was wrong is"
             " corrected by an entry of an open day that names in `corrects` what it corrects.",
             code=ProblemCode.PERIOD_CLOSED,
+        )
+
+
+def require_second_person(entry: Entry, limit: Decimal | None) -> None:
+    """Raise Conflict for a transfer above a limit that no second person has approved; limit: None where there is none.
+
+    The limit is the one of the day of the write: by an earlier day nobody gets around it.
+    """
+    if entry.kind == "transfer" and limit is not None and entry.sum.amount > limit and entry.proposal is None:
+        raise Conflict(
+            f"A transfer of more than {limit} {CURRENCY} is proposed at {PROPOSALS}, and entered once another person of"
+            " the administrative agent approves it.",
+            code=ProblemCode.NEEDS_SECOND_PERSON,
         )
 
 

@@ -68,7 +68,12 @@ BANK_REFERENCE_PATTERN = worded(
     r"^[^%\x00-\x1f\x7f\ufffd]+$", "a reference of the bank without % and control characters, such as INV 2026-114"
 )
 Account = Annotated[
-    NamedElsewhere, Field(description="Code or number of the Fund's bank account that it moved.", examples=["USD-MAIN"])
+    NamedElsewhere,
+    Field(
+        description="Code or number of the Fund's bank account that it moved: where any is listed at"
+        " `/funding/v1/bank-accounts`, one of them, and the entry gets its code.",
+        examples=["USD-MAIN"],
+    ),
 ]
 Decision = Annotated[
     NamedElsewhere,
@@ -324,7 +329,8 @@ class LedgerFlagDetail(ResponseModel):
 class LedgerEntry(ResponseModel):
     """One movement of the Fund's money. A wrong entry is not changed: another one with the opposite amount reverses it.
 
-    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected.
+    Only `reversed_by`, `replaced_by` and `updated` change after an entry was written, when it is reversed or corrected;
+    and `programme` and `organization` where the catalogue renames one, so that it is found under the present code.
     """
 
     code: Code
@@ -397,6 +403,8 @@ class LedgerEntry(ResponseModel):
     """Each of `flags` in words, in their order; empty for those of entries of before it was stored."""
     recorded_by: str | None
     """Code of the organization on whose behalf it was written; null where that was the operator of the service."""
+    proposal: Code | None
+    """Code of the proposal of a transfer that a second person approved; null for all others."""
     sources: list[SourceRef]
     """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
     """
@@ -453,6 +461,7 @@ LedgerFlagFilter = TypeAliasType(
         "expenditure_exceeds_budget_line",
         "indirect_costs_exceed_limit",
         "repeated_bank_reference",
+        "transfers_of_day_exceed_limit",
         "not_stated",
     ],
 )
@@ -469,6 +478,7 @@ LedgerFlagFilter = TypeAliasType(
 - `expenditure_exceeds_budget_line`: more was spent on a category than its budget line, by more than the tolerance
 - `indirect_costs_exceed_limit`: the indirect costs of the organization are more than the Fund accepts
 - `repeated_bank_reference`: another entry of the same kind has the same reference of the bank
+- `transfers_of_day_exceed_limit`: with others of the day a transfer is above the limit, and none of them was approved
 - `not_stated`: entries with nothing unusual
 """
 

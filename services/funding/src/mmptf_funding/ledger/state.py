@@ -25,6 +25,8 @@ from mmptf_funding.ledger.queries import LEDGER
 
 # The entries whose sums make a balance: the balance, and the values of its `members` that they have.
 BalanceKey = tuple[rules.Balance, tuple[str | None, ...]]
+# Programme, organization and day of transfers.
+DayOfTransfers = tuple[str | None, str | None, date]
 _NUMBER = re.compile(r"l-([0-9]{6,})")
 _NOTHING = Decimal("0.00")
 # The days of a part of a balance: about the square root of the days of several years.
@@ -60,6 +62,13 @@ def reference_key(entry: Entry) -> tuple[str, str] | None:
     if entry.bank_reference is None or entry.reverses:
         return None
     return entry.kind, entry.bank_reference.casefold()
+
+
+def day_of_transfers(entry: Entry) -> DayOfTransfers | None:
+    """The day and the parties of a transfer that nobody has approved; None for other entries and for reversals."""
+    if entry.kind != "transfer" or entry.proposal or entry.reverses:
+        return None
+    return entry.programme, entry.organization, entry.date
 
 
 class _Days:
@@ -179,6 +188,9 @@ class LedgerState:
     bank_references: the earliest entries with the references of the write's entries, by kind and reference
     settlements:  by the first code of a commitment, of those that the write's entries change or pay
     closed_to:    the last day of the last closed period; None where none is closed
+    accounts:     the codes of the bank accounts, as of `rules.account_of`; empty where none is listed
+    limit:        above which a second person approves a transfer; None where there is none
+    transfers_of_day: what was transferred without approval on the days of the write's transfers, by their parties
     new_entries:  what is to be stored, in order
     """
 
@@ -193,16 +205,20 @@ class LedgerState:
     bank_references: dict[tuple[str, str], str]
     settlements: dict[str, Settlement] = field(default_factory=dict)
     closed_to: date | None = None
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    limit: Decimal | None = None
+    transfers_of_day: dict[DayOfTransfers, Decimal] = field(default_factory=dict)
     new_entries: list[RecordedEntry] = field(default_factory=list)
     _looked_up: int = 0
 
     async def enter(self, entry: Entry) -> RecordedEntry:
         """Add an entry, and the fee that follows a deposit; returns it.
 
-        Raises InvalidRequest for an invalid entry, and Conflict where a balance would fall below zero; the state is
-        then as before.
+        Raises InvalidRequest for an invalid entry, and Conflict where a second person has to approve it, or a balance
+        would fall below zero; the state is then as before.
         """
         errors = rules.errors_of(entry, self.write.at.date())
+        errors += rules.account_errors(entry, self.accounts)
         errors += self._contributor_errors(entry.contributor)
         errors += rules.catalogue_errors(entry, self.catalogue)
         programme = self.catalogue.programme_of(entry)
@@ -212,7 +228,10 @@ class LedgerState:
         if entry.corrects and entry.corrects not in self.entries:
             errors.append(await self._unknown_entry("/corrects", entry.corrects))
         raise_if_any(errors)
+        rules.require_second_person(entry, self.limit)
         entry = self.catalogue.with_current_codes(entry)
+        if entry.account and self.accounts:
+            entry = entry.model_copy(update={"account": rules.account_of(entry.account, self.accounts)})
         before = len(self.new_entries)
         if entry.kind == "commitment_amendment" and entry.follows:
             # It is of the same earmark, which nobody has to repeat.
@@ -255,6 +274,8 @@ class LedgerState:
             self.settlements.setdefault(recorded.first_code, Settlement(recorded)).commitment = recorded
         elif settlement := self._settlement_of(recorded):
             settlement.add(recorded, sign)
+        elif (day := day_of_transfers(recorded)) and day in self.transfers_of_day:
+            self.transfers_of_day[day] += sign * recorded.sum.amount
 
     def _settlement_of(self, entry: Entry) -> Settlement | None:
         """The settlement of the commitment that an amendment or a deposit follows, where it is loaded."""
@@ -358,6 +379,9 @@ class LedgerState:
             _, left = self.lowest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, entry.date)
             unnamed = -self._highest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, organization=None)
             found += lifecycle.flags_of_transfer(entry, left, unnamed, self._highest(lifecycle.ALLOCATED, entry))
+            day = day_of_transfers(entry)
+            if self.limit is not None and day and day in self.transfers_of_day:
+                found += lifecycle.flags_of_day(entry, self.transfers_of_day[day] + amount, self.limit)
         elif programme and entry.kind == "expenditure":
             spent = self._highest(lifecycle.SPENT_ON_CATEGORY, entry) + amount
             indirect = self._highest(lifecycle.SPENT_ON_CATEGORY, entry, category=lifecycle.INDIRECT)

@@ -601,9 +601,9 @@ async def _known_programmes(data: Snapshot, codes: Sequence[str]) -> list[str] |
     if not codes:
         return None
     folded = [code.lower() for code in codes]
-    # Those that are known now, also where an earlier state is asked for, as in the filters of lists.
-    rows = await data.connection.fetch("SELECT lower(code) FROM programme WHERE lower(code) = ANY($1::text[])", folded)
-    known = {code for (code,) in rows}
+    statement = "SELECT lower(code) FROM programme WHERE lower(code) = ANY($1::text[])"
+    # Those that are known now, as in the filters of lists, and those that were in the state that is asked for.
+    known = {code for fetch in (data.connection.fetch, data.fetch) for (code,) in await fetch(statement, folded)}
     if unknown := [code for code in codes if code.lower() not in known]:
         raise InvalidRequest(
             [
