@@ -29,8 +29,9 @@ def _of_areas(areas: list[str], arguments: Arguments) -> str:
     return f"""(
         entry.programme = ANY(ARRAY(SELECT code FROM programme WHERE record#>>'{{thematic_area,code}}' = ANY({named})))
         OR (entry.programme IS NULL AND entry.kind <> 'agent_fee' AND entry.thematic_area = ANY({named}))
-        OR (entry.kind = 'agent_fee' AND entry.follows = ANY(ARRAY(
-            SELECT code FROM ledger_entry WHERE kind = 'deposit' AND thematic_area = ANY({named})))))"""
+        OR (entry.kind = 'agent_fee' AND EXISTS (
+            SELECT FROM ledger_entry AS followed
+             WHERE followed.code = entry.follows COLLATE "C" AND followed.thematic_area = ANY({named}))))"""
 
 
 _OF_NO_AREA = """(CASE
