@@ -29,8 +29,8 @@ from tests.integration.rollup_writes import CHANGED, random_writes
 # Random writes; `make drills` carries out 100,000 of them.
 WRITES = 100
 SERVICES = ("funding", "markers")
-# Read by the statements for a period, and by no list.
-OF_STATEMENTS = {"ledger_entry_rollup_by_month"}
+# Read by the statements of payments, and by no list.
+OF_STATEMENTS = {"ledger_entry_rollup_by_commitment"}
 
 
 def rollups(service: str) -> list[Rollup]:
@@ -187,4 +187,4 @@ async def test_answers_from_rollups_are_those_of_the_rows(
     assert not wrong, (len(wrong), wrong[0])
     declared = {rollup.table: rollup for listed in listings(service) for rollup in listed.rollups}
     assert declared.keys() >= {rollup.table for rollup in rollups(service)} - OF_STATEMENTS
-    assert set(read) == {name for name, rollup in declared.items() if not (is_past and rollup.extremes)}, read
+    assert set(read) == {name for name, rollup in declared.items() if not (is_past and rollup.is_counted_then)}, read

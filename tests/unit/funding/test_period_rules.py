@@ -11,7 +11,7 @@ import pytest
 
 from mmptf_common.wire.problems import Conflict
 from mmptf_funding.ledger.rules import SOURCES, USES, require_open
-from mmptf_funding.period_statements.rules import CASH, FIRST_DAY, LAST_DAY, Earmarked, Span, unearmarked_free
+from mmptf_funding.period_statements.rules import CASH, Earmarked, unearmarked_free
 from mmptf_funding.periods import rules
 from mmptf_funding.periods.domain import PeriodFigureLine, PeriodStatus, Term
 
@@ -91,27 +91,6 @@ def test_days_up_to_the_last_closed_one_are_closed() -> None:
     for day in (ENDS[0], date(2020, 1, 1)):
         with pytest.raises(Conflict, match="the first open day is 2024-01-01"):
             require_open(day, ENDS[0])
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "whole_until", "split"),
-    [
-        (None, None, LAST_DAY, FIRST_DAY),
-        ("2024-01-01", "2024-12-31", "2025-01-01", FIRST_DAY),
-        ("2024-01-02", "2024-12-30", "2024-12-01", "2024-01-01"),
-        ("2024-02-29", "2024-02-29", "2024-03-01", "2024-02-01"),
-        (None, "2024-02-28", "2024-02-01", FIRST_DAY),
-        ("2024-02-10", None, LAST_DAY, "2024-02-01"),
-    ],
-)
-def test_a_span_is_read_by_whole_months_and_the_days_of_others(
-    start: str | None, end: str | None, whole_until: date | str, split: date | str
-) -> None:
-    def day(text: str | None) -> date | None:
-        return date.fromisoformat(text) if text else None
-
-    span = Span.of(day(start), day(end))
-    assert (f"{span.whole_until}", f"{span.split}") == (f"{whole_until}", f"{split}")
 
 
 def test_what_areas_take_beyond_their_own_is_taken_from_the_money_without_an_area() -> None:

@@ -158,7 +158,7 @@ def _extremes(listing: Listing, rollup: Rollup | None) -> list[str]:
         least, most, stated = value, value, f"count({value})"
         if rollup:
             (column,) = columns_in(value)
-            least, most = f"filtered.least_{column}", f"filtered.most_{column}"
+            least, most = (f"filtered.{rollup.end_of(end, column)}" for end in ("least", "most"))
             stated = number_of(rollup, f"{least} IS NOT NULL")
         found.append(f"min({least}) AS least_{n}, max({most}) AS most_{n}, {stated} AS stated_{n}")
     return found

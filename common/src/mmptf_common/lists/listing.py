@@ -333,7 +333,7 @@ def rollup_of(
 ) -> Rollup | None:
     """The first rollup of a list that has these columns and all that the filters of a query read; None without one.
 
-    A query as of an earlier revision has none with extremes: these are not known of then (`Rollup.rows_as_of`).
+    A query as of an earlier revision has none that is counted in all rows of then (`Rollup.rows_as_of`).
     without: the filter that is left out; facet: the one that the rollup has to be of
     """
     if listing.fixed:
@@ -346,8 +346,8 @@ def rollup_of(
                 return None
             needed.update(filter_.columns)
     needed.difference_update(TOTAL_KEYS)
-    rollups = (each for each in listing.rollups if each.facet == facet and not (is_past and each.extremes))
-    return next((each for each in rollups if needed <= set(each.columns)), None)
+    rollups = (each for each in listing.rollups if each.facet == facet and not (is_past and each.is_counted_then))
+    return next((each for each in rollups if needed <= set(each.known_as_of if is_past else each.known)), None)
 
 
 def rows_of(listing: Listing, rollup: Rollup | None) -> str:

@@ -16,6 +16,8 @@ import sqlalchemy as sa
 
 from mmptf_common.storage.engines import SERVER_SETTINGS
 
+# The most rows of a write that are added one by one where that is faster.
+_FEW = 3
 # The ends of the values of a column: the name, the aggregate that finds it, and the function that compares two.
 _ENDS = (("least", "min", "least"), ("most", "max", "greatest"))
 
@@ -30,12 +32,15 @@ class Rollup:
 
     table:   its name; of: the table whose rows are counted
     keys:    the columns of that table that are compared
+    ends_of_now: whether extremes are read as of now alone; else a rollup as of an earlier revision is counted for them
     derived: further keys: name -> (SQL over `filtered`, a row of the table; its type). A key may have the name of a
              column and be less than it, where the dimensions and filters that read the column ask for no more
     parts:   SQL of a join by which a row counts in several rows of the rollup
     facet:   the facet whose values are those of the key with the same name, where rows count in several; None where
              each row counts in one
     number:  the name of `n` in a table with triggers of its own, for lists that count in it
+    of_some: SQL over `filtered` of the condition under which a row counts; empty where each one does
+    by_month: SQL over `filtered` of the number of a month, of which `n` and the sums are known, too: `n_01` to `n_12`
     """
 
     table: str
@@ -44,9 +49,12 @@ class Rollup:
     derived: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     sums: Sequence[str] = ()
     extremes: Sequence[str] = ()
+    ends_of_now: bool = False
     parts: str = ""
     facet: str | None = None
     number: str = "n"
+    of_some: str = ""
+    by_month: str | None = None
 
     @property
     def compared(self) -> Mapping[str, str]:
@@ -56,21 +64,64 @@ class Rollup:
     @property
     def columns(self) -> Sequence[str]:
         """The columns of the table, in order."""
-        ends = [f"{end}_{name}" for end, *_ in _ENDS for name in self.extremes]
-        return [*self.compared, self.number, *self.sums, *ends]
+        return [*self.compared, self.number, *self.sums, *self.monthly, *self._named_ends]
+
+    @property
+    def _named_ends(self) -> list[str]:
+        return [f"{end}_{name}" for end, *_ in _ENDS for name in self.extremes]
+
+    @property
+    def known(self) -> Collection[str]:
+        """What a statement may read: the columns, and as the ends of a key, `least_…` and `most_…`, the key itself."""
+        return {*self.columns, *(f"{end}_{name}" for end, *_ in _ENDS for name in self.compared)}
+
+    @property
+    def is_counted_then(self) -> bool:
+        """Whether all rows of an earlier revision are counted to read it as of then."""
+        return bool(self.extremes) and not self.ends_of_now
+
+    @property
+    def known_as_of(self) -> Collection[str]:
+        """What a statement may read as of an earlier revision."""
+        return [name for name in self.columns if name not in self._named_ends]
+
+    def end_of(self, end: str, column: str) -> str:
+        """The column with the smallest or the largest value of a column; end: `least` or `most`."""
+        return column if column in self.compared else f"{end}_{column}"
+
+    @property
+    def monthly(self) -> Sequence[str]:
+        """The columns of the number and the sums of each month, in order."""
+        return [column for name in ("n", *self.sums) for column in _months_of(name)] if self.by_month else []
 
     def rows(self, table: str) -> str:
         """SQL of the rows of the rollup; table: the name of the table that they are made of, or of some of its rows."""
         sums = [f"sum(filtered.{name}) AS {name}" for name in self.sums]
-        selected = ", ".join([*self._keys(), "count(*) AS n", *sums, *self._ends()])
+        months = self._monthly_sums(self.by_month, "count(*)", {name: f"filtered.{name}" for name in self.sums})
+        selected = ", ".join([*self._keys(), "count(*) AS n", *sums, *months, *self._ends()])
         return f"SELECT {selected} FROM {self._source(table)} GROUP BY {_numbers(self.compared)}"
 
     def _keys(self) -> list[str]:
         """SQL of the keys of `filtered`."""
         return [*(f"filtered.{name}" for name in self.keys), *(f"{sql} AS {n}" for n, (sql, _) in self.derived.items())]
 
+    def _monthly_sums(self, month: str | None, number: str, values: Mapping[str, str]) -> list[str]:
+        """SQL of the number and the sums of each month; month: SQL of that of a row; number: SQL of the number of rows.
+
+        values: SQL of what is summed, by the name of its column
+        """
+        if month is None:
+            return []
+        sums = {"n": number} | {name: f"sum({value})" for name, value in values.items()}
+        return [
+            f"coalesce({sum_} FILTER (WHERE {month} = {n}), 0) AS {column}"
+            for name, sum_ in sums.items()
+            for n, column in enumerate(_months_of(name), 1)
+        ]
+
     def _source(self, table: str) -> str:
-        return f"{table} AS filtered {self.parts}".rstrip()
+        rows = f"(SELECT * FROM {table} AS filtered WHERE {self.of_some})" if self.of_some else table
+        return f"{rows} AS filtered {self.parts}".rstrip()
 
     def _ends(self) -> list[str]:
         """SQL of the extremes of `filtered`."""
@@ -80,16 +131,17 @@ class Rollup:
         """SQL of the rows of the rollup as of a revision: what it has now, without what was written since.
 
         It reads what was written since, so it costs less the fewer that is. A smallest value that is there no more is
-        found in the rows of then alone, so a rollup with extremes is counted in these.
+        found in the rows of then alone: it is left out, or a rollup is counted in these.
 
         number: SQL of the number of the revision
         """
-        if self.extremes:
+        if self.is_counted_then:
             return self.rows(self.of)
-        values = ", ".join([*self._keys(), *(f"filtered.{name}" for name in self.sums)])
-        sums = ["n", *self.sums]
+        month = [f"{self.by_month} AS month"] if self.by_month else []
+        values = ", ".join([*self._keys(), *month, *(f"filtered.{name}" for name in self.sums)])
+        sums = ["n", *self.sums, *self.monthly]
         added = ", ".join(f"sum({name}) AS {name}" for name in sums)
-        written = ", ".join(["sum(side)", *(f"sum(side * {name})" for name in self.sums)])
+        written = ", ".join(["sum(side)", *(f"sum(side * {name})" for name in self.sums), *self._monthly_changes()])
         keys = ", ".join(self.compared)
         # The name of the table alone stands for its rows of then.
         return f"""
@@ -103,12 +155,32 @@ class Rollup:
                  GROUP BY {_numbers(self.compared)}) AS sides
              GROUP BY {_numbers(self.compared)} HAVING sum(n) <> 0"""
 
+    def added_alone(self) -> str:
+        """SQL that adds one row, the variable `filtered`: nothing is grouped, and nothing to group is prepared."""
+        month = [f"CASE WHEN {self.by_month} = {n} THEN 1 ELSE 0 END" for n in range(1, 13)] if self.by_month else []
+        months = [
+            f"CASE WHEN {self.by_month} = {n} THEN coalesce(filtered.{name}, 0) ELSE 0 END"
+            for name in (self.sums if self.by_month else ())
+            for n in range(1, 13)
+        ]
+        values = [*self.compared.values(), "1", *(f"filtered.{name}" for name in self.sums), *month, *months]
+        values += [f"filtered.{name}" for _ in _ENDS for name in self.extremes]
+        source = f"FROM (SELECT 1) AS one {self.parts}" if self.parts else ""
+        added = self._upsert(f"SELECT {', '.join(values)} {source}".rstrip(), self._compared_ends())
+        return f"IF {self.of_some} THEN\n      {added};\n      END IF" if self.of_some else added
+
     def added(self) -> str:
         """SQL that adds `new_rows`."""
-        ends = [f"{end}_{name}" for end, *_ in _ENDS for name in self.extremes]
+        added = self._upsert(self.rows("new_rows"), self._compared_ends())
+        if not self.of_some:
+            return added
+        # Most writes have no such row.
+        return f"IF EXISTS (SELECT FROM new_rows AS filtered WHERE {self.of_some}) THEN\n    {added};\n    END IF"
+
+    def _compared_ends(self) -> list[str]:
+        """SQL of the assignments of extremes, which are those of the rows before and of what is added."""
         functions = [function for *_, function in _ENDS for _ in self.extremes]
-        compared = [f"{e} = {f}(kept.{e}, excluded.{e})" for e, f in zip(ends, functions, strict=True)]
-        return self._upsert(self.rows("new_rows"), compared)
+        return [f"{e} = {f}(kept.{e}, excluded.{e})" for e, f in zip(self._named_ends, functions, strict=True)]
 
     def replaced(self, nullable: Collection[str]) -> str:
         """SQL that adds `new_rows` and takes `old_rows` away; what is in both is not written."""
@@ -126,7 +198,8 @@ class Rollup:
     def _values(self, table: str) -> str:
         """SQL of what the rollup has of each row of a table."""
         measured = [f"filtered.{name}" for name in dict.fromkeys([*self.sums, *self.extremes])]
-        return f"SELECT {', '.join([*self._keys(), *measured])} FROM {self._source(table)}"
+        month = [f"{self.by_month} AS month"] if self.by_month else []
+        return f"SELECT {', '.join([*self._keys(), *month, *measured])} FROM {self._source(table)}"
 
     def _changed(self, tables: str, rows: str, nullable: Collection[str]) -> str:
         """SQL that adds rows with their `side`, 1 or -1, and deletes the rows of the rollup that nothing is left of.
@@ -134,7 +207,8 @@ class Rollup:
         Extremes are read from the table, which is as the write leaves it: a value that is gone may have been one.
         tables: of `rows`; nullable: the columns of the table that may be null
         """
-        sums = "".join(f", sum(side * {name}) AS {name}" for name in self.sums)
+        changes = [*(f"sum(side * {name}) AS {name}" for name in self.sums), *self._monthly_changes()]
+        sums = "".join(f", {change}" for change in changes)
         found = ""
         if self.extremes:
             equal = " AND ".join(
@@ -148,7 +222,7 @@ class Rollup:
                 f"\n      CROSS JOIN LATERAL (SELECT {', '.join(self._ends())} FROM {self._source(self.of)}\n"
                 f"        WHERE {equal}) AS found"
             )
-        ends = [f"{end}_{name} = excluded.{end}_{name}" for end, *_ in _ENDS for name in self.extremes]
+        ends = [f"{name} = excluded.{name}" for name in self._named_ends]
         return f"""WITH {tables},
     changed AS (
       SELECT {", ".join(self.compared)}, sum(side) AS n{sums}
@@ -160,14 +234,24 @@ class Rollup:
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
     DELETE FROM {self.table} WHERE ctid = ANY(emptied)"""
 
+    def _monthly_changes(self) -> list[str]:
+        """SQL of the changes of the number and the sums of each month, over rows with their `month` and `side`."""
+        month = "month" if self.by_month else None
+        return self._monthly_sums(month, "sum(side)", {name: f"side * {name}" for name in self.sums})
+
     def _upsert(self, rows: str, ends: Sequence[str]) -> str:
         """SQL that adds rows of the rollup to it; ends: the assignments of the extremes."""
-        added = [f"{name} = kept.{name} + excluded.{name}" for name in ("n", *self.sums)]
+        added = [f"{name} = kept.{name} + excluded.{name}" for name in ("n", *self.sums, *self.monthly)]
         return (
             f"INSERT INTO {self.table} AS kept ({', '.join(self.columns)})\n"
             f"      {rows}\n"
             f"      ON CONFLICT ({', '.join(self.compared)}) DO UPDATE SET {', '.join([*added, *ends])}"
         )
+
+
+def _months_of(name: str) -> list[str]:
+    """The columns of a number or a sum by month."""
+    return [f"{name}_{month:02d}" for month in range(1, 13)]
 
 
 def _numbers(keys: Collection[str]) -> str:
@@ -207,6 +291,7 @@ def add_rollups(metadata: sa.MetaData, rollups: Iterable[Rollup]) -> None:
             *(sa.Column(name, sql_type) for name, (_, sql_type) in rollup.derived.items()),
             sa.Column("n", sa.BigInteger, nullable=False),
             *(sa.Column(name, sa.Numeric) for name in rollup.sums),
+            *(sa.Column(name, sa.Integer if name in _months_of("n") else sa.Numeric) for name in rollup.monthly),
             *(sa.Column(f"{end}_{name}", source[name].type) for end, *_ in _ENDS for name in rollup.extremes),
             sa.Index(f"{rollup.table}_keys", *rollup.compared, unique=True, postgresql_nulls_not_distinct=True),
             info={"derived": rollup.rows(rollup.of), "rollup": rollup},
@@ -234,6 +319,14 @@ def trigger_statements(metadata: sa.MetaData, table: str) -> list[str]:
     nullable = {column.name for column in metadata.tables[table].columns if column.nullable}
     function = f"roll_up_{table}()"
     added = ";\n    ".join(rollup.added() for rollup in rollups)
+    if any(rollup.by_month for rollup in rollups):
+        # The sums of months are prepared for longer than a few rows are added.
+        alone = ";\n      ".join(rollup.added_alone() for rollup in rollups)
+        added = (
+            f"IF (SELECT count(*) FROM new_rows) <= {_FEW} THEN\n    DECLARE\n      filtered {table}%ROWTYPE;\n"
+            f"    BEGIN\n      FOR filtered IN SELECT * FROM new_rows LOOP\n      {alone};\n      END LOOP;\n    END;\n"
+            f"    ELSE\n    {added};\n    END IF"
+        )
     replaced = ";\n    ".join(rollup.replaced(nullable) for rollup in rollups)
     removed = ";\n    ".join(rollup.removed(nullable) for rollup in rollups)
     return [

@@ -267,7 +267,6 @@ class EntryRow(Record, Base, table=True):
     __tablename__ = "ledger_entry"
     __table_args__ = (
         sa.Index("ledger_entry_programme_kind", "programme", "kind", "organization"),
-        sa.Index("ledger_entry_kind_date", "kind", "date"),
         # All that filters, facets and totals read, in the order in which equal entries are counted together.
         sa.Index(
             "ledger_entry_filters",
@@ -278,7 +277,6 @@ class EntryRow(Record, Base, table=True):
             "ledger_entry_flags", "flags", postgresql_using="gin", postgresql_where=sa.text("flags <> '{}'::text[]")
         ),
         # In the orders of the list. Reversals have the lowest amounts, so that those of some kinds stand behind many.
-        sa.Index("ledger_entry_date_code", "date", "code"),
         sa.Index(
             "ledger_entry_amount_code",
             *("amount", "code"),
@@ -470,20 +468,25 @@ _entry.append_column(
     sa.Column("original_amount", AMOUNT, sa.Computed("(record#>>'{original,sum,amount}')::numeric(18,2)"))
 )
 _entry.append_column(sa.Column("original_currency", sa.Text, sa.Computed("record#>>'{original,sum,currency}'")))
-# All that a statement reads of commitments, and of what follows them.
-_PROMISED = ("date", "amount", "original_amount", "original_currency")
+# All that a statement reads of commitments.
 sa.Index(
     "ledger_entry_commitments",
     _entry.c.code,
-    postgresql_include=["replaces", "contributor", *_PROMISED, "reverses"],
+    postgresql_include=[
+        *("replaces", "contributor", "date", "amount", "original_amount", "original_currency", "reverses"),
+    ],
     postgresql_where=_entry.c.kind == "commitment",
 )
+# In the order of the list, with all that statements read of the entries of some days.
 sa.Index(
-    "ledger_entry_settlement",
-    _entry.c.follows,
-    postgresql_include=["kind", *_PROMISED],
-    postgresql_where=sa.and_(_entry.c.kind.in_(("commitment_amendment", "deposit")), _entry.c.follows.is_not(None)),
+    "ledger_entry_date_code",
+    *(_entry.c.date, _entry.c.code),
+    postgresql_include=[
+        *("kind", "amount", "contributor", "programme", "organization", "category", "thematic_area", "follows"),
+        *("original_amount", "original_currency"),
+    ],
 )
+sa.Index("ledger_entry_amendments", _entry.c.follows, postgresql_where=_entry.c.kind == "commitment_amendment")
 renamed_code = renamed_code_table(Base.metadata)
 pseudonym = pseudonym_table(Base.metadata)
 add_journal(Base.metadata, {"source_document": "document"})
@@ -532,38 +535,50 @@ CONTRIBUTION_ROLLUP = Rollup(
     sums=("amount",),
     extremes=("amount", "updated", "as_of"),
 )
-LEDGER_ROLLUP_BY_KIND = Rollup(
-    table="ledger_entry_rollup_by_kind",
-    of="ledger_entry",
-    keys=("kind",),
-    sums=("amount",),
-    extremes=("date", "amount"),
-)
 LEDGER_ROLLUP_BY_DAY = Rollup(
-    table="ledger_entry_rollup_by_day", of="ledger_entry", keys=("kind", "date"), sums=("amount",)
+    table="ledger_entry_rollup_by_day",
+    of="ledger_entry",
+    keys=("kind", "date"),
+    sums=("amount",),
+    extremes=("amount",),
+    ends_of_now=True,
 )
+# OFFSET 0: PostgreSQL would compute the month anew for each of the twelve that it is compared with.
+_CALENDAR = """CROSS JOIN LATERAL (
+    SELECT extract(year FROM filtered.date)::int AS year, extract(month FROM filtered.date)::int AS month OFFSET 0
+    ) AS calendar"""
+# What statements of parties read: each year with its months. The fee of a deposit counts in the thematic area to which
+# the deposit is restricted; that never changes, and the deposit is there before its fee or with it.
 LEDGER_ROLLUP_BY_PARTY = Rollup(
     table="ledger_entry_rollup_by_party",
     of="ledger_entry",
-    keys=("kind", "flags", "thematic_area", "category", "organization", "contributor", "programme"),
-    sums=("amount",),
-)
-# What statements for a period read: whole months of each party. The fee of a deposit counts in the thematic area to
-# which the deposit is restricted; that never changes, and the deposit is there before its fee or with it.
-LEDGER_ROLLUP_BY_MONTH = Rollup(
-    table="ledger_entry_rollup_by_month",
-    of="ledger_entry",
     # The index of the keys finds the sums of one programme.
-    keys=("programme", "organization", "contributor", "kind", "category"),
+    keys=("programme", "organization", "contributor", "kind", "category", "thematic_area", "flags"),
     derived={
         "earmark": (
             "CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT followed.thematic_area FROM public.ledger_entry AS"
             ' followed WHERE followed.code = filtered.follows COLLATE "C") ELSE filtered.thematic_area END',
             sa.Text,
         ),
-        "month": ("(filtered.date - extract(day FROM filtered.date)::int + 1)", sa.Date),
+        "year": ("calendar.year", sa.Integer),
     },
     sums=("amount",),
+    parts=_CALENDAR,
+    by_month="calendar.month",
+)
+# What of each commitment is paid and changed, as the statements of payments read it.
+LEDGER_ROLLUP_BY_COMMITMENT = Rollup(
+    table="ledger_entry_rollup_by_commitment",
+    of="ledger_entry",
+    of_some="filtered.kind IN ('commitment_amendment', 'deposit') AND filtered.follows IS NOT NULL",
+    keys=("follows", "kind", "original_currency"),
+    derived={
+        "original_amount_stated": ("filtered.original_amount IS NOT NULL", sa.Boolean),
+        "year": ("calendar.year", sa.Integer),
+    },
+    sums=("amount", "original_amount"),
+    parts=_CALENDAR,
+    by_month="calendar.month",
 )
 add_rollups(
     Base.metadata,
@@ -572,9 +587,8 @@ add_rollups(
         REQUIREMENT_ROLLUP,
         REQUIREMENT_ROLLUP_BY_POPULATION,
         CONTRIBUTION_ROLLUP,
-        LEDGER_ROLLUP_BY_KIND,
-        LEDGER_ROLLUP_BY_DAY,
         LEDGER_ROLLUP_BY_PARTY,
-        LEDGER_ROLLUP_BY_MONTH,
+        LEDGER_ROLLUP_BY_DAY,
+        LEDGER_ROLLUP_BY_COMMITMENT,
     ),
 )

@@ -7,7 +7,7 @@ from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing, co
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
-from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_PARTY
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_PARTY
 
 PATH = "/funding/v1"
 
@@ -29,8 +29,9 @@ def _of_areas(areas: list[str], arguments: Arguments) -> str:
     return f"""(
         entry.programme = ANY(ARRAY(SELECT code FROM programme WHERE record#>>'{{thematic_area,code}}' = ANY({named})))
         OR (entry.programme IS NULL AND entry.kind <> 'agent_fee' AND entry.thematic_area = ANY({named}))
-        OR (entry.kind = 'agent_fee' AND entry.follows = ANY(ARRAY(
-            SELECT code FROM ledger_entry WHERE kind = 'deposit' AND thematic_area = ANY({named})))))"""
+        OR (entry.kind = 'agent_fee' AND EXISTS (
+            SELECT FROM ledger_entry AS followed
+             WHERE followed.code = entry.follows COLLATE "C" AND followed.thematic_area = ANY({named}))))"""
 
 
 _OF_NO_AREA = """(CASE
@@ -188,5 +189,5 @@ LEDGER = Listing(
     totals_query=schemas.EntryTotalsQuery,
     split_by={"money_stage": "kind"},
     # Of what a filter by a party finds, an index has the rows, which may be fewer than those of the rollup by party.
-    rollups=(LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_PARTY),
+    rollups=(LEDGER_ROLLUP_BY_PARTY, LEDGER_ROLLUP_BY_DAY),
 )

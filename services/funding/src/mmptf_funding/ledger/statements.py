@@ -36,6 +36,8 @@ from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.json_sql import money_json, object_json, share_json
 from mmptf_funding.ledger.queries import LEDGER, PATH, PRECISE, settled_amount
 from mmptf_funding.ledger.schemas import StatementLine
+from mmptf_funding.ledger.sums import NO_LIMIT, commitments_before, sums_before
+from mmptf_funding.models import LEDGER_ROLLUP_BY_PARTY
 
 # The service whose records are copied here, and the response header with the age of the copy.
 AGES = {SOURCE: "Catalogue-Age"}
@@ -63,14 +65,18 @@ _AGES = {
     "no_due_date": "age IS NULL",
 }
 
-# What the entries up to the day of a statement add up to: for whole months, and for the days of the last one.
-_SUMS_UNTIL = """
-    (SELECT kind, contributor, programme, organization, n, amount FROM ledger_entry_rollup_by_month
-      WHERE $1::text IS NULL OR month < date_trunc('month', $1::text::date + 1)::date
-      UNION ALL
-     SELECT kind, contributor, programme, organization, 1, amount FROM ledger_entry
-      WHERE date BETWEEN date_trunc('month', $1::text::date + 1)::date AND $1::text::date) AS entry"""
+# The day after that of a statement.
+_AFTER = f"coalesce($1::text::date + 1, {NO_LIMIT})"
 
+# What the entries of one kind that follow a commitment, or what it replaces, settle or change of it, in its own
+# currency. Amounts in another one are converted entry by entry; to US dollars they all are already.
+_SETTLED = f"""CASE
+    WHEN coalesce(later.original_currency, '{CURRENCY}') = commitment.own_currency
+    THEN coalesce(later.original_amount, later.amount)
+    WHEN commitment.own_currency = '{CURRENCY}' THEN later.amount
+    ELSE (SELECT coalesce(sum({settled_amount("entry", "commitment")}), 0) FROM ledger_entry AS entry
+           WHERE entry.follows = named COLLATE "default" AND entry.kind = later.kind AND {_until("entry")}
+             AND entry.original_currency IS NOT DISTINCT FROM later.original_currency) END"""
 # Of each commitment, with its amendments, what is promised and what of it is settled, in its own currency; and in US
 # dollars at its rate, where `paid` is the part of `committed` that is settled. Payments count only up to the promise.
 _PAYMENTS = f"""
@@ -94,10 +100,8 @@ _PAYMENTS = f"""
                                                   AND reversal.kind = 'commitment' AND {_until("reversal")})
                            ) AS commitment
                      CROSS JOIN LATERAL unnest(array_append(replaces, code)) AS standing(named)
-                      LEFT JOIN ledger_entry AS later
-                             ON later.follows = named COLLATE "default"
-                            AND later.kind IN ('commitment_amendment', 'deposit') AND {_until("later")}
-                     CROSS JOIN LATERAL (SELECT {settled_amount("later", "commitment")} AS settled) AS own
+                      LEFT JOIN {commitments_before(_AFTER)} AS later ON later.follows = named COLLATE "default"
+                     CROSS JOIN LATERAL (SELECT {_SETTLED} AS settled) AS own
                      GROUP BY 1, 2, 3, 4, 5, 6, 7) AS summed) AS agreed
      ORDER BY date, code"""
 
@@ -105,8 +109,8 @@ _PAYMENTS = f"""
 # --- of the Fund -----------------------------------------------------------------------------------------------------
 
 _OF_FUND = f"""
-    SELECT kind, sum(amount) AS amount, sum(n)::bigint AS rows FROM ledger_entry_rollup_by_day WHERE {_UNTIL}
-     GROUP BY 1"""
+    SELECT kind, sum(amount) AS amount, sum(n)::bigint AS rows
+      FROM {sums_before(_AFTER, ["kind"])} AS entry GROUP BY 1"""
 FUND_COLUMNS = ["section", *columns_of(StatementLine)]
 
 
@@ -269,7 +273,8 @@ def _delivered(party: str) -> str:
         SELECT {party} AS code, {sums},
                bool_or(expenditure_rows > 0 AND expenditure > transfer - refund) AS overspent
           FROM (SELECT programme, organization, {_sums(*kinds)}
-                  FROM {_SUMS_UNTIL} WHERE {party} IS NOT NULL GROUP BY 1, 2) AS pair
+                  FROM {sums_before(_AFTER, ["programme", "organization", "kind"])} AS entry
+                 WHERE {party} IS NOT NULL GROUP BY 1, 2 HAVING sum(n) > 0) AS pair
          GROUP BY 1) AS delivered"""
 
 
@@ -285,7 +290,8 @@ CONTRIBUTORS = PartyStatements(
         SELECT sums.*, coalesce(paid, 0) AS paid,
                (SELECT name FROM contributor WHERE contributor.code = sums.code) AS name
           FROM (SELECT contributor AS code, {_sums(*_CONTRIBUTED)}
-                  FROM {_SUMS_UNTIL} WHERE contributor IS NOT NULL GROUP BY 1) AS sums
+                  FROM {sums_before(_AFTER, ["contributor", "kind"])} AS entry
+                 WHERE contributor IS NOT NULL GROUP BY 1 HAVING sum(n) > 0) AS sums
           LEFT JOIN (SELECT contributor AS code, sum(paid) AS paid FROM ({_PAYMENTS}) AS payment GROUP BY 1) AS payments
               USING (code)) AS contributed""",
     members={
@@ -353,12 +359,12 @@ PROGRAMMES = PartyStatements(
                            AS reason
                       FROM (SELECT coalesce(sum({_BUDGET}), 0) AS budgets, count(*) AS programmes,
                                    count(*) FILTER (WHERE NOT EXISTS (
-                                       SELECT FROM ledger_entry AS named
+                                       SELECT FROM ledger_entry_rollup_by_party AS named
                                         WHERE named.programme = approved.code AND named.kind = 'allocation'))
                                    AS unnamed
                               FROM programme AS approved WHERE {_IS_APPROVED}) AS catalogued,
-                           (SELECT coalesce(sum(amount), 0) AS allocations FROM ledger_entry_rollup_by_day
-                             WHERE kind = 'allocation' AND {_UNTIL}) AS entered) AS made)"""
+                           (SELECT coalesce(sum(amount), 0) AS allocations FROM {sums_before(_AFTER, ["kind"])} AS entry
+                             WHERE kind = 'allocation') AS entered) AS made)"""
     },
     ages=AGES,
 )
@@ -395,7 +401,8 @@ _AGED = f"""
                    AS still
               FROM (SELECT code, due, sum(part) AS part,
                            sum(sum(part)) OVER (PARTITION BY code ORDER BY due NULLS LAST) AS until
-                      FROM ({_PLANNED} FROM payment JOIN ledger_entry AS planned USING (code)
+                      FROM ({_PLANNED} FROM payment JOIN ledger_entry AS planned
+                                ON planned.code = payment.code AND planned.kind = 'commitment'
                              CROSS JOIN LATERAL json_array_elements(planned.record->'instalments') AS instalment
                              UNION ALL {_PLANNED}
                               FROM payment CROSS JOIN LATERAL unnest(array_append(replaces, code)) AS standing(named)
@@ -505,32 +512,39 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
 
 # --- over time -------------------------------------------------------------------------------------------------------
 
-_BY_DAY = """
-    SELECT date, CASE kind WHEN 'commitment_amendment' THEN 'commitment' ELSE kind END AS kind, amount
-      FROM ledger_entry_rollup_by_day WHERE kind IN ('pledge', 'commitment', 'commitment_amendment', 'deposit')
-     ORDER BY date"""
+# A row for each month with entries, which `day` is in.
+_BY_MONTH = f"""
+    SELECT make_date(year, month, 1) AS day,
+           CASE kind WHEN 'commitment_amendment' THEN 'commitment' ELSE kind END AS kind, sum(amount) AS amount
+      FROM (SELECT year, kind, {", ".join(f"sum({name}) AS {name}" for name in LEDGER_ROLLUP_BY_PARTY.monthly)}
+              FROM ledger_entry_rollup_by_party
+             WHERE kind IN ('pledge', 'commitment', 'commitment_amendment', 'deposit') GROUP BY 1, 2) AS of_year
+     CROSS JOIN LATERAL (VALUES {
+    ", ".join(f"({month}, n_{month:02d}, amount_{month:02d})" for month in range(1, 13))
+}) AS of_month(month, n, amount)
+     WHERE n > 0 GROUP BY 1, 2 ORDER BY 1"""
 
 
 async def answer_capitalization(request: Request, query: schemas.CapitalizationQuery) -> Response:
     """The sums of pledges, commitments and deposits up to the end of each period."""
 
     async def build(data: Snapshot, revision: int) -> schemas.Capitalization:
-        days = await data.fetch(_BY_DAY)
+        months = await data.fetch(_BY_MONTH)
         targets = await data.fetch("SELECT code, amount FROM target WHERE currency = 'USD' ORDER BY due, code")
-        periods = _periods(days, targets, query.interval)
+        periods = _periods(months, targets, query.interval)
         return schemas.Capitalization(periods=periods, printed=await fetch_printed(data), revision=revision)
 
     return await answer_computed(request, query, build, table=table_of(schemas.CapitalizationPeriod, "periods"))
 
 
-def _periods(days: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.CapitalizationPeriod]:
-    if not days:
+def _periods(months: Sequence[Any], targets: Sequence[Any], interval: Interval) -> list[schemas.CapitalizationPeriod]:
+    if not months:
         return []
     sums = dict.fromkeys(("pledge", "commitment", "deposit"), Decimal(0))
     periods: list[schemas.CapitalizationPeriod] = []
-    waiting = deque(days)
-    for end in ends(days[0]["date"], days[-1]["date"], interval):
-        while waiting and waiting[0]["date"] <= end:
+    waiting = deque(months)
+    for end in ends(months[0]["day"], months[-1]["day"], interval):
+        while waiting and waiting[0]["day"] <= end:
             row = waiting.popleft()
             sums[row["kind"]] += row["amount"]
         periods.append(_capitalized(end, sums, targets))

@@ -31,9 +31,9 @@ from mmptf_funding.ledger.json_sql import money_json, object_json, share_json
 from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.ledger.rules import SOURCES, USES
 from mmptf_funding.ledger.schemas import StatementLine
-from mmptf_funding.models import LEDGER_ROLLUP_BY_MONTH
+from mmptf_funding.ledger.sums import FIRST_DAY, NO_LIMIT, sums_before
 from mmptf_funding.period_statements import rules, schemas
-from mmptf_funding.period_statements.rules import Signs, Span
+from mmptf_funding.period_statements.rules import Signs
 from mmptf_funding.periods.domain import PeriodStatus
 from mmptf_funding.periods.queries import PERIODS
 
@@ -57,8 +57,9 @@ class Days(NamedTuple):
         return ({"date_from": f"{self.start}"} if self.start else {}) | ({"date_to": f"{self.end}"} if self.end else {})
 
     @property
-    def span(self) -> Span:
-        return Span.of(self.start, self.end)
+    def span(self) -> tuple[date, date]:
+        """The first and the last day, the earliest and the latest that there is where there is no limit."""
+        return self.start or date.min, self.end or date.max
 
 
 def _day(text: str | None) -> date | None:
@@ -93,12 +94,30 @@ def _usd(amount: Decimal) -> Money:
 
 # --- the Fund ---------------------------------------------------------------------------------------------------------
 
-_OF_FUND = """
-    SELECT kind, coalesce(sum(amount) FILTER (WHERE date < $1::date), 0) AS opening,
-           coalesce(sum(n) FILTER (WHERE date < $1::date), 0)::bigint AS rows_before,
-           coalesce(sum(amount) FILTER (WHERE date >= $1::date), 0) AS moved,
-           coalesce(sum(n) FILTER (WHERE date >= $1::date), 0)::bigint AS rows
-      FROM ledger_entry_rollup_by_day WHERE date <= $2::date GROUP BY 1"""
+
+def _after(parameter: str) -> str:
+    """SQL of the day after the last one of a statement."""
+    return f"least({parameter}::date + 1, {NO_LIMIT})"
+
+
+def _grouped(*by: str) -> str:
+    """SQL of the sums before and within a span, and the numbers of entries, of each kind and value of `by`.
+
+    $1, $2: the first and the last day
+    """
+    columns = [*by, "kind"]
+    named, start = ", ".join(columns), f"greatest($1::date, {FIRST_DAY})"
+    return f"""(
+        SELECT {named}, sum(opening) AS opening, sum(rows_before)::bigint AS rows_before,
+               sum(amount - opening) AS moved, sum(n - rows_before)::bigint AS rows
+          FROM (SELECT {named}, n, amount, 0 AS rows_before, 0 AS opening
+                  FROM {sums_before(_after("$2"), columns)} AS until_end
+                 UNION ALL
+                SELECT {named}, 0, 0, n, amount FROM {sums_before(start, columns)} AS until_start) AS sums
+         GROUP BY {named} HAVING sum(n) > 0) AS grouped"""
+
+
+_OF_FUND = f"SELECT kind, opening, rows_before, moved, rows FROM {_grouped()}"
 
 
 class _Moved(NamedTuple):
@@ -121,8 +140,7 @@ class FundSums:
     @classmethod
     async def read(cls, data: Snapshot, days: Days) -> FundSums:
         """The sums of these days."""
-        span = days.span
-        rows = await data.fetch(_OF_FUND, span.start, span.end)
+        rows = await data.fetch(_OF_FUND, *days.span)
         return cls(data, days, {row["kind"]: _Moved(*list(row)[1:]) for row in rows})
 
     def of(self, kind: LedgerEntryKind) -> _Moved:
@@ -209,29 +227,6 @@ def _fund_table(statement: schemas.FundPeriodStatement) -> bytes:
 
 # --- parties ----------------------------------------------------------------------------------------------------------
 
-_EARMARK = LEDGER_ROLLUP_BY_MONTH.derived["earmark"][0]
-# What entries up to the end of a span add up to: for whole months, and for the days of months that it divides.
-# $1 to $4: the members of `Span`
-_SUMS = f"""
-    SELECT kind, organization, contributor, programme, category, earmark, month AS day, n, amount
-      FROM ledger_entry_rollup_by_month WHERE month < $3::date AND month <> $4::date
-     UNION ALL
-    SELECT kind, organization, contributor, programme, category, {_EARMARK}, date, 1, amount
-      FROM ledger_entry AS filtered
-     WHERE date <= $2::date
-       AND (date >= $3::date OR (date >= $4::date AND date < ($4::date + interval '1 month')::date))"""
-
-
-def _grouped(*by: str) -> str:
-    """SQL of the sums before and within a span, and the number of entries within it, of each kind and value of `by`."""
-    columns = ", ".join([*by, "kind"])
-    return f"""(
-        SELECT {columns}, coalesce(sum(amount) FILTER (WHERE day < $1::date), 0) AS opening,
-               coalesce(sum(amount) FILTER (WHERE day >= $1::date), 0) AS moved,
-               coalesce(sum(n) FILTER (WHERE day >= $1::date), 0)::bigint AS rows
-          FROM ({_SUMS}) AS sums GROUP BY {columns}) AS grouped"""
-
-
 # What entries of one thematic area have in common, and the area whose money they are: that of their programme, or else
 # the one to which they are restricted.
 _BY_AREA = ("programme", "earmark")
@@ -282,7 +277,7 @@ class PartyStatements:
              WHERE code IS NOT NULL GROUP BY 1) AS stated"""
 
     def json(self) -> str:
-        """SQL of the JSON of one statement, from a row of `rows`; $5: the path of the entries of a kind and a party."""
+        """SQL of the JSON of one statement, from a row of `rows`; $3: the path of the entries of a kind and a party."""
         return object_json(
             **self.members,
             **{name: _line_json(kind) for name, kind in self.lines.items()},
@@ -293,7 +288,7 @@ class PartyStatements:
 def _line_json(kind: LedgerEntryKind) -> str:
     """SQL of `PeriodLine`."""
     opening, moved = f"{kind}_opening", f"{kind}_moved"
-    path = f"replace(replace($5::text, '{{kind}}', '{kind}'), '{{code}}', code)"
+    path = f"replace(replace($3::text, '{{kind}}', '{kind}'), '{{code}}', code)"
     return object_json(
         kind=f"'{kind}'",
         opening=money_json(opening),
@@ -411,7 +406,7 @@ async def answer_parties(
     async def build(data: Snapshot, revision: int, chosen: str) -> bytes:
         days = await days_of(data, query)
         path = _entries_path(data, *days.parameters().items(), ("kind", "{kind}"), (statements.party, "{code}"))
-        values = (*_span_values(days), path)
+        values = (*days.span, path)
         if is_csv(chosen):
             table = io.BytesIO()
             await data.connection.copy_from_query(
@@ -424,11 +419,6 @@ async def answer_parties(
     return await answer_computed_bytes(request, query, build, tabular=True)
 
 
-def _span_values(days: Days) -> tuple[date, date, date, date]:
-    span = days.span
-    return span.start, span.end, span.whole_until, span.split
-
-
 def _with_items(page: type[BaseModel], members: Mapping[str, Any], items: bytes) -> bytes:
     """The JSON of an answer whose `items` PostgreSQL has written."""
     answer = page.model_validate({**members, "items": []}).model_dump_json().encode()
@@ -439,7 +429,7 @@ def _with_items(page: type[BaseModel], members: Mapping[str, Any], items: bytes)
 
 _OF_AREAS = f"""
     SELECT {_AREA} AS area, kind, sum(moved) AS amount, sum(rows)::bigint AS rows FROM {_grouped(*_BY_AREA)}
-     WHERE kind = ANY($5::text[]) GROUP BY 1, 2"""
+     WHERE kind = ANY($3::text[]) GROUP BY 1, 2"""
 
 
 async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Response:
@@ -447,7 +437,7 @@ async def answer_earmarks(request: Request, query: schemas.EarmarkQuery) -> Resp
 
     async def build(data: Snapshot, revision: int) -> schemas.EarmarkStatement:
         days = Days(None, _day(query.on))
-        rows = await data.fetch(_OF_AREAS, *_span_values(days), list(rules.AVAILABLE_TO_ALLOCATE))
+        rows = await data.fetch(_OF_AREAS, *days.span, list(rules.AVAILABLE_TO_ALLOCATE))
         found: dict[str, dict[str, Any]] = {NOT_STATED: {}} if rows else {}
         for row in rows:
             found.setdefault(row["area"], {})[row["kind"]] = row
@@ -512,13 +502,15 @@ class _AreaSums:
 
 _DIVISIONS = {
     "organization": ("line->>'organization'", "organization", "text"),
-    "year": ("(line->>'year')::int", "extract(year FROM day)::int", "int"),
+    "year": ("(line->>'year')::int", "year", "int"),
     "category": ("line->>'category'", "category", "text"),
 }
 
 
 def _budget_rows(by: Sequence[str]) -> str:
-    """SQL of a row for each part of each programme with its budget and expenditure; $5: codes of programmes, or null.
+    """SQL of a row for each part of each programme with its budget and expenditure.
+
+    $1: the last day; $2: codes of programmes, or null
 
     A programme whose copy states no lines has no budget; one that states some has zero where it has none of a part.
     """
@@ -533,15 +525,15 @@ def _budget_rows(by: Sequence[str]) -> str:
         WITH described AS (
             SELECT code, lines, json_array_length(lines) > 0 AS has_lines
               FROM (SELECT code, {lines} AS lines FROM programme) AS known
-             WHERE $5::text[] IS NULL OR lower(code) = ANY($5::text[])),
+             WHERE $2::text[] IS NULL OR lower(code) = ANY($2::text[])),
         budgeted AS (
             SELECT code, {budgeted}, (line->>'amount')::numeric AS budget, 0 AS spent, 0 AS n
               FROM described, json_array_elements(lines) AS line),
         spent AS (
-            SELECT programme AS code, {spent}, 0 AS budget, amount AS spent, n
-              FROM ({_SUMS}) AS sums
-             WHERE kind = 'expenditure' AND day >= $1::date
-               AND ($5::text[] IS NULL OR lower(programme) = ANY($5::text[])))
+            SELECT programme AS code, {spent}, 0 AS budget, sum(amount) AS spent, sum(n) AS n
+              FROM {sums_before(_after("$1"), ["programme", *_DIVISIONS, "kind"])} AS sums
+             WHERE kind = 'expenditure' AND ($2::text[] IS NULL OR lower(programme) = ANY($2::text[]))
+             GROUP BY programme, {", ".join(_DIVISIONS)} HAVING sum(n) > 0)
         SELECT whole.code, organization, year, category, sum(spent) AS spent, sum(n)::bigint AS n,
                CASE WHEN has_lines THEN sum(budget) END AS budget
           FROM (SELECT * FROM budgeted UNION ALL SELECT * FROM spent) AS whole
@@ -549,11 +541,11 @@ def _budget_rows(by: Sequence[str]) -> str:
          GROUP BY whole.code, organization, year, category, has_lines) AS compared"""
 
 
-_EXPENDITURE_PATH = """$6::text || '&programme=' || code
+_EXPENDITURE_PATH = """$3::text || '&programme=' || code
     || CASE WHEN organization IS NULL THEN '' ELSE '&organization=' || organization END
     || CASE WHEN category IS NULL THEN '' ELSE '&category=' || category END
-    || CASE WHEN year IS NULL THEN CASE WHEN $2::date < date '9999-12-31' THEN '&date_to=' || $2::date::text ELSE '' END
-            ELSE '&date_from=' || year || '-01-01&date_to=' || least(make_date(year, 12, 31), $2::date)::text END"""
+    || CASE WHEN year IS NULL THEN CASE WHEN $1::date < date '9999-12-31' THEN '&date_to=' || $1::date::text ELSE '' END
+            ELSE '&date_from=' || year || '-01-01&date_to=' || least(make_date(year, 12, 31), $1::date)::text END"""
 _COMPARISON = object_json(
     programme="code",
     organization="organization",
@@ -574,7 +566,7 @@ async def answer_budgets(request: Request, query: schemas.BudgetQuery) -> Respon
     async def build(data: Snapshot, revision: int, chosen: str) -> bytes:
         days = Days(None, _day(query.on))
         codes = await _known_programmes(data, query.programme)
-        values = (*_span_values(days), codes, _entries_path(data, ("kind", "expenditure")))
+        values = (days.span[1], codes, _entries_path(data, ("kind", "expenditure")))
         if is_csv(chosen):
             table = io.BytesIO()
             statement = f"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
 
 from mmptf_funding.ledger.domain import LedgerEntryKind
@@ -24,30 +23,6 @@ WITH_ORGANIZATIONS: Signs = {"transfer": 1, "refund": -1, "expenditure": -1}
 # What is available in a thematic area beside the lines of its statement.
 OF_AREAS: tuple[LedgerEntryKind, ...] = ("deposit", "contributor_refund", "agent_fee", "allocation", "refund")
 OTHER_AVAILABLE: Signs = {kind: sign for kind, sign in AVAILABLE_TO_ALLOCATE.items() if kind not in OF_AREAS}
-
-FIRST_DAY, LAST_DAY = date.min, date.max
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The days of a statement, and how they divide into whole months and single days.
-
-    start, end:  the first and the last day; `FIRST_DAY` and `LAST_DAY` where there is no limit
-    whole_until: earlier months are read as wholes, but for `split`
-    split:       the first day of the month within which the span begins, `FIRST_DAY` where it begins with a month
-    """
-
-    start: date
-    end: date
-    whole_until: date
-    split: date
-
-    @classmethod
-    def of(cls, start: date | None, end: date | None) -> Span:
-        """The span of two days, each None where there is no limit."""
-        first, last = start or FIRST_DAY, end or LAST_DAY
-        whole_until = LAST_DAY if last == LAST_DAY else (last + timedelta(days=1)).replace(day=1)
-        return cls(first, last, whole_until, FIRST_DAY if first.day == 1 else first.replace(day=1))
 
 
 @dataclass(frozen=True, slots=True)
