@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "funding_0033"
-down_revision = "funding_0029"
+down_revision = "funding_0030"
 
 FIRST = "nullif(current_setting('mmptf.first', true), '')::bigint"
 
