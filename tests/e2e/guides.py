@@ -86,5 +86,7 @@ def run_guide(
             cwd=folder,
             env=environment,
         )
-    assert answer.stdout.split("#\n")[:-1] == [output for _, output in entries], answer.stderr
+    printed = answer.stdout.split("#\n")[:-1]
+    others = [(command, found) for (command, output), found in zip(entries, printed, strict=False) if found != output]
+    assert len(printed) == len(entries) and not others, f"{len(printed)} commands, {others[:3]}\n{answer.stderr}"
     return left_out
