@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from mmptf_local.suite import Suite
 
 GUIDES = Path(__file__).parents[2] / "docs"
 # Programs that a machine may lack. A guide's commands that begin with one are then left out.
@@ -30,6 +33,11 @@ def guide_entries(guide: str) -> list[tuple[str, str]]:
 def guide_files(guide: str) -> dict[str, str]:
     """The files of a guide by their names, which end the line above their block, in backticks and before a colon."""
     return dict(re.findall(r"`([\w.]+)`:\n\n```\w+\n(.*?)```", guide_text(guide), re.DOTALL))
+
+
+def addresses_of(suite: Suite) -> dict[str, str]:
+    """Where the processes of a suite listen that the guides name, by the ports that these have there."""
+    return {port: urlsplit(suite.urls[name]).netloc for port, name in (("8000", "gateway"), ("8001", "issuer"))}
 
 
 def run_guide(
@@ -78,5 +86,7 @@ def run_guide(
             cwd=folder,
             env=environment,
         )
-    assert answer.stdout.split("#\n")[:-1] == [output for _, output in entries], answer.stderr
+    printed = answer.stdout.split("#\n")[:-1]
+    others = [(command, found) for (command, output), found in zip(entries, printed, strict=False) if found != output]
+    assert len(printed) == len(entries) and not others, f"{len(printed)} commands, {others[:3]}\n{answer.stderr}"
     return left_out

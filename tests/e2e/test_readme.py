@@ -8,13 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from mmptf_local.suite import Suite
-from tests.e2e.guides import guide_entries, guide_files, guide_text, run_guide
+from tests.e2e.guides import addresses_of, guide_entries, guide_files, guide_text, run_guide
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -33,10 +32,6 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
     assert answer.stdout.replace("\r", "") == output
 
 
-def addresses(suite: Suite) -> dict[str, str]:
-    return {port: urlsplit(suite.urls[name]).netloc for port, name in (("8000", "gateway"), ("8001", "issuer"))}
-
-
 @pytest.mark.parametrize(
     ("guide", "commands", "times"),
     [
@@ -45,7 +40,7 @@ def addresses(suite: Suite) -> dict[str, str]:
         ("report", 1, 1),
         ("integrators", 25, 2),
         ("assessors", 71, 1),
-        ("finance", 39, 1),
+        ("reconciliation", 39, 1),
     ],
 )
 def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int) -> None:
@@ -56,7 +51,7 @@ def test_commands_of_a_guide(suite: Suite, guide: str, commands: int, times: int
     assert len(guide_entries(guide)) == commands
     left_out: set[str] = set()
     for _ in range(times):
-        left_out |= run_guide(guide, addresses(suite))
+        left_out |= run_guide(guide, addresses_of(suite))
         # The guide's new code is made of the second.
         time.sleep(1)
     if left_out:

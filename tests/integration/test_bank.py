@@ -371,6 +371,40 @@ async def test_an_entry_that_was_reversed_before_a_bank_saw_it_is_no_difference(
     assert [each["ledger_entries"] for each in proposals] == [["L-000001"]]
 
 
+async def test_the_reconciliation_of_a_closed_period_stays_as_it_was(bank: Bank) -> None:
+    period = f"{API}/periods"
+
+    async def step(what: str) -> None:
+        sent = {"reason": "All is reconciled."}
+        answer = await bank.client.post(f"{period}/2026-01/{what}", json=sent, headers=writing(*AGENT, match="*"))
+        assert answer.status_code == 200, answer.text
+
+    async def january() -> tuple[Any, ...]:
+        found = await bank.get("/reconciliation/USD-1", on="2026-01-31")
+        lists = [[each["code"] for each in found[name]] for name in ("ledger_only", "bank_only")]
+        return found["matched"], found["matches"], found["unexplained"], lists
+
+    for amount, reference in (("5.00", "FT1"), ("7.00", "FT2")):
+        await bank.ledger.enter("interest", amount, "2026-01-10", bank_reference=reference)
+    booked = [Booked("5.00", "2026-01-10", "FT1"), Booked("7.00", "2026-01-10", "FT2")]
+    await bank.imported(camt(Stated("0.00", "12.00", entries=booked, account=IBAN)))
+    assert (await bank.match(pair("B-000001", "L-000001"))).status_code == 200
+    sent = {"code": "2026-01", "start": "2026-01-01", "end": "2026-01-31"}
+    assert (await bank.client.post(period, json=sent, headers=writing(*AGENT))).status_code == 201
+    await step("closing")
+    before = await january()
+    assert before[3] == [["L-000002"], ["B-000002"]]
+    refused(await bank.cancel("M-000001"), 409, "period_closed")
+    # What was left is matched later, and both sides have it from the first open day on.
+    assert (await bank.match(pair("B-000002", "L-000002"))).status_code == 200
+    assert await january() == before
+    february = await bank.get("/reconciliation/USD-1", on="2026-02-01")
+    assert (february["matches"], february["ledger_only"], february["bank_only"]) == (2, [], [])
+    assert (await bank.cancel("M-000002")).status_code == 200
+    await step("reopening")
+    assert (await bank.cancel("M-000001")).status_code == 200
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_ledger_and_its_statements_with_forty_differences_are_reconciled(bank: Bank, seed: int) -> None:
     """Only what was made to differ is left on either side, and nothing is unexplained, on any day."""

@@ -224,6 +224,17 @@ def test_what_is_proposed_has_its_reasons_and_one_order() -> None:
     assert proposed(ledger[::-1], *given) == proposed(ledger, *given)
 
 
+def test_payments_that_the_bank_books_at_once_are_proposed_together() -> None:
+    ledger = [entry("L-1", "60.00", 10, "sc-1"), entry("L-2", "40.00", 11, "sc-2"), entry("L-3", "30.00", 11, "sc-3")]
+    at_once, short = bank("B-1", "100.00", 11, "sc-1", "sc-2"), bank("B-2", "25.00", 11, "sc-3", "sc-4")
+    assert proposed(ledger, at_once, short) == [
+        ("B-1", ("L-1", "L-2"), 99, ("same_reference", "same_sum", "near_day"), "0.00", True),
+        ("B-1", ("L-2",), 70, ("same_reference", "same_day"), "60.00", False),
+        ("B-1", ("L-1",), 69, ("same_reference", "near_day"), "40.00", False),
+        ("B-2", ("L-3",), 70, ("same_reference", "same_day"), "-5.00", False),
+    ]
+
+
 def test_two_that_are_alike_are_both_proposed_and_neither_is_certain() -> None:
     alike = [entry("L-1", "100.00", 10), entry("L-2", "100.00", 10)]
     assert [(each[1], each[5]) for each in proposed(alike, bank("B-1", "100.00", 10))] == [

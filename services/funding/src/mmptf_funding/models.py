@@ -385,7 +385,7 @@ class BankEntryRow(Record, Base, table=True):
 
     refs: all references; identity: the bank's own with day and amount, which no two entries of an account have in
     common, null where there is none; match: the match that reconciles it, null where none does
-    effective: the latest day of what the match contains, from which on both sides have it
+    effective: the day from which on both sides have it: the latest of what the match contains, or the first open one
     """
 
     __tablename__ = "bank_entry"
@@ -432,7 +432,7 @@ class BankMatchRow(Record, Base, table=True):
 class ReconciledEntryRow(Record, Base, table=True):
     """The confirmed match of a ledger entry, under the code of that entry, so that it never has two.
 
-    effective: the latest day of what the match contains, from which on both sides have it
+    effective: the day from which on both sides have it: the latest of what the match contains, or the first open one
     """
 
     __tablename__ = "reconciled_entry"

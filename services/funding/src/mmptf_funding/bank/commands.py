@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -297,8 +298,11 @@ async def confirm(
     """Confirm matches in their order; returns the code or the error of each.
 
     partial: write the others where some are refused, else none
-    An entry is checked after those before it that are not refused, so that none is matched twice.
+    An entry is checked after those before it that are not refused, so that none is matched twice. A match of entries of
+    a closed period counts from the first open day, so that the reconciliation of the period stays as it was.
     """
+    closed_to = await _closed_to(write)
+    first_open = closed_to + rules.DAY if closed_to else rules.FIRST_DAY
     bank = await _bank_entries(write, sent)
     ledger = await _ledger_entries(write, sent, bank)
     number = await write.connection.fetchval("SELECT coalesce(max(number), 0) FROM bank_match")
@@ -313,7 +317,7 @@ async def confirm(
             results.append(problem)
             continue
         code = f"M-{number + len(matches) + 1:06d}"
-        effective = max(entry.booking_date, *(movement.posted for movement in movements))
+        effective = max(first_open, entry.booking_date, *(movement.posted for movement in movements))
         matches.append(_match_row(write, who, match, entry, movements, code, number + len(matches) + 1))
         for movement in movements:
             ledger[entry.account, movement.code] = code, movement
@@ -332,18 +336,36 @@ async def confirm(
 
 
 async def cancel(write: Write, code: str, sent: schemas.MatchCancellationSent) -> None:
-    """Undo a match; raises Conflict where that was done before. Its entries can be matched anew."""
+    """Undo a match; raises Conflict where that was done before, or it counts in a closed period.
+
+    Its entries can be matched anew.
+    """
     row = await row_of(write, BankMatchRow, MATCHES, code)
     if row.state == "cancelled":
         raise Conflict(f"{code} was cancelled before.", code=ProblemCode.ALREADY_MATCHED)
+    entry = await write.session.get_one(BankEntryRow, row.bank_entry)
+    closed_to = await _closed_to(write)
+    if closed_to and entry.effective and entry.effective <= closed_to:
+        raise Conflict(
+            f"{code} counts from {entry.effective} on, and days up to {closed_to} are closed: their reconciliation"
+            " stays as it is.",
+            code=ProblemCode.PERIOD_CLOSED,
+        )
     row.state, row.updated = "cancelled", write.at
     row.record = {
         **row.record, "state": "cancelled", "cancelled": sent.reason, "updated": moment_text(write.at)
     }  # fmt: skip
     await write.connection.execute("DELETE FROM reconciled_entry WHERE match = $1", code)
-    entry = await write.session.get_one(BankEntryRow, row.bank_entry)
     entry.match, entry.effective, entry.updated = None, None, write.at
     entry.record = {**entry.record, "match": None, "updated": moment_text(write.at)}
+
+
+async def _closed_to(write: Write) -> date | None:
+    """The last day of the last closed period; None where none is closed."""
+    found: date | None = await write.connection.fetchval(
+        "SELECT max(last_day) FROM accounting_period WHERE status <> 'open'"
+    )
+    return found
 
 
 async def _bank_entries(write: Write, sent: Sequence[schemas.BankMatchSent]) -> dict[str, BankEntryRow]:

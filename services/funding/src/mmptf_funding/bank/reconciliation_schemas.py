@@ -113,7 +113,9 @@ class LedgerItem(ResponseModel):
     bank_reference: str | None
     """Reference of the bank; null where none was stated."""
     match: Code | None
-    """Code of the match with a bank entry that is booked after the day; null where there is none."""
+    """Code of the match with a bank entry that is booked after the day, or that was confirmed once the day was closed;
+    null where there is none.
+    """
     link: str
     """Path of the entry."""
 
@@ -132,7 +134,9 @@ class BankItem(ResponseModel):
     references: list[str]
     """References of the bank, the payer and the transaction."""
     match: Code | None
-    """Code of the match with ledger entries that are dated after the day; null where there is none."""
+    """Code of the match with ledger entries that are dated after the day, or that was confirmed once the day was
+    closed; null where there is none.
+    """
     link: str
     """Path of the entry."""
 

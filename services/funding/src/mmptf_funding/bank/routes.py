@@ -273,7 +273,7 @@ async def confirm_bank_matches(
     without errors. For the administrative agent.
 
     The ledger entries of a match add up to its bank entry, to the cent, in the account's currency. No entry has two
-    confirmed matches.
+    confirmed matches. A match of entries of a closed period counts from the first open day.
     """
     idempotency_key(request)
     _require_agent(who)
@@ -299,7 +299,9 @@ async def cancel_bank_match(
     who: FundingWriter,
     query: WriteParameters,
 ) -> Response:
-    """Undo a match that was wrong, and say why; its entries can be matched anew. For the administrative agent."""
+    """Undo a match that was wrong, and say why; its entries can be matched anew. One that counts in a closed period
+    stays. For the administrative agent.
+    """
     _require_agent(who)
     return await answer_write(
         request,

@@ -253,8 +253,12 @@ def propose(bank: Sequence[BankMovement], ledger: Collection[LedgerMovement], da
         groups: dict[tuple[str, ...], Proposal] = {}
         for entry in by_amount[movement.amount]:
             _add(groups, movement, [entry], days)
-        for reference in sorted(movement.references & by_reference.keys()):
-            _add(groups, movement, by_reference[reference], days)
+        named = [by_reference[reference] for reference in sorted(movement.references & by_reference.keys())]
+        for entries in named:
+            _add(groups, movement, entries, days)
+        if len(named) > 1:
+            # A bank books payments of one day at once, and has the reference of each.
+            _add(groups, movement, [entry for entries in named for entry in entries], days)
         ordered = sorted(groups.values(), key=lambda each: (-each.score, each.days, each.ledger_entries))
         found += ordered[:MAX_PROPOSALS]
     return found
