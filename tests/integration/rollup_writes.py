@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -55,7 +56,13 @@ CHANGED = {
         "grade": "(ARRAY['A', 'B', NULL])[1 + {seed} % 3]",
         "organization": "(ARRAY['IOM', 'ILO'])[1 + {seed} % 2]",
     },
+    "allocation": {
+        "programme": "'P-' || {seed} % 9",
+        "amount": "(ARRAY[{seed} % 999 - 500.25, 100, -100])[1 + {seed} % 3]",
+    },
 }
+# Table that is not written here itself, and the records instead that change its rows.
+_RECORDS = {"current_grade": ("assessment", "allocation"), "programme": ()}
 # What a row that is made from another one has for itself alone.
 OWN = {
     "ledger_entry": "'number', 1000000 + n + 100 * {seed}, 'follows', NULL, 'reverses', NULL, 'reversed_by', NULL,",
@@ -63,7 +70,8 @@ OWN = {
 }
 # The first rows of tables of which the packaged data have none.
 FIRST = {
-    "ledger_entry": """
+    "ledger_entry": [
+        """
         INSERT INTO ledger_entry (code, number, kind, date, amount, contributor, organization, thematic_area, category,
                                   flags, updated, record)
         SELECT 'FIRST-' || n, 900000 + n, (ARRAY['pledge', 'deposit', 'transfer', 'expenditure'])[1 + n % 4],
@@ -73,12 +81,39 @@ FIRST = {
                CASE n % 7 WHEN 0 THEN '{expenditure_exceeds_transfers}' ELSE '{}' END::text[], now(),
                json_build_object('code', 'FIRST-' || n)
           FROM generate_series(1, 60) AS n""",
-    "assessment": """
+    ],
+    # Programmes of every kind: in no place, in two of one region or of several, with shares and lines or without.
+    "assessment": [
+        """
+        INSERT INTO place (code, kind, regions, updated, record)
+        SELECT 'C' || n, 'country', ARRAY['R' || n % 2], now(),
+               json_build_object('code', 'C' || n, 'name', 'C' || n, 'region', 'R' || n % 2,
+                                 'subregion', CASE n WHEN 1 THEN 'S' END, 'intermediate_region', NULL)
+          FROM generate_series(1, 3) AS n""",
+        """
+        INSERT INTO programme (code, stage, thematic_area, organizations, countries, amount, currency, budget_stage,
+                               updated, record)
+        SELECT 'P-' || n, 'funded', CASE WHEN n % 4 > 0 THEN (n % 4)::text END, organizations, countries, 100, 'USD',
+               'allocation', now(), json_build_object(
+                 'code', 'P-' || n, 'title', 'Programme ' || n, 'partly_stated', '[]'::json,
+                 'places', (SELECT json_agg(json_build_object('code', c, 'share', CASE WHEN n % 2 = 0 THEN 50 END))
+                              FROM unnest(countries) AS c),
+                 'budget_by_organization', CASE WHEN n % 3 = 0 THEN json_build_object('IOM', 60, 'ILO', 40)
+                                                ELSE '{}' END)
+          FROM (SELECT n, (ARRAY['{IOM,ILO}', '{IOM}', '{}'])[1 + n % 3]::text[] AS organizations,
+                       (ARRAY['{C1,C2}', '{C1,C3}', '{}', '{C2}'])[1 + n % 4]::text[] AS countries
+                  FROM generate_series(0, 8) AS n) AS made""",
+        """
+        INSERT INTO allocation (code, programme, amount, updated, record)
+        SELECT 'FIRST-' || n, 'P-' || n % 9, 50 * n, now(), json_build_object('code', 'FIRST-' || n)
+          FROM generate_series(1, 20) AS n""",
+        """
         INSERT INTO assessment (code, programme, marker, stage, year, version, organization, rubric, status, grade,
                                 updated, record)
         SELECT 'FIRST-' || n, 'P-' || n % 9, rubric.record->>'marker', 'annual_report', 2000 + n, 1, 'IOM', rubric.code,
                'accepted', 'B', now(), json_build_object('code', 'FIRST-' || n)
           FROM (SELECT * FROM rubric ORDER BY code LIMIT 1) AS rubric, generate_series(1, 60) AS n""",
+    ],
 }
 # The rows that may be deleted: those that were made, to which no others refer.
 MADE = "code LIKE 'MADE-%'"
@@ -99,6 +134,11 @@ def _written(table: str) -> list[str]:
     """The columns of a table that whoever writes a row states: what the database computes is none of them."""
     of = next(of for service in SERVICES if (of := service_of(service).metadata.tables.get(table)) is not None)
     return [column.name for column in of.columns if column.computed is None]
+
+
+def tables_written(tables: Iterable[str]) -> list[str]:
+    """The tables that are written here so that those change which have rollups."""
+    return list(dict.fromkeys(name for table in tables for name in _RECORDS.get(table, (table,))))
 
 
 def statements(table: str, chance: random.Random) -> list[str]:
@@ -138,14 +178,16 @@ async def random_writes(
 ) -> Done:
     """Carry out random writes, some of which are undone, while the connections of writers are ended.
 
-    url: of the owner of the tables; seconds: after which no further one is begun; admin: the URL of the superuser
+    url: of the owner of the tables; tables: those that have rollups; admin: the URL of the superuser
+    seconds: after which no further one is begun
     crash_seconds: after which a process of PostgreSQL is killed each time, so that all of it begins anew
     """
+    tables = tables_written(tables)
     done, until = Done(), time.monotonic() + seconds
     engines = [write_engine(url, size=1) for _ in range(WRITERS)]
     async with AsyncSession(engines[0]) as session, session.begin():
         await begin_write(session, Author("test"))
-        for sql in (FIRST[table] for table in tables if table in FIRST):
+        for sql in (sql for table in tables for sql in FIRST.get(table, ())):
             await (await session.connection()).exec_driver_sql(sql)
 
     async def write(number: int) -> None:

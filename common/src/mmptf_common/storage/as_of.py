@@ -39,9 +39,7 @@ class AsOfTables:
         # In the order of their declaration, since one may be derived from another.
         for table in metadata.tables.values():
             if "derived" in table.info:
-                rollup: Rollup | None = table.info.get("rollup")
-                rows = rollup.rows_as_of(_NUMBER) if rollup else table.info["derived"]
-                self._of(PUBLIC_JOURNAL)[table.name] = _Rows(rows)
+                self._of(PUBLIC_JOURNAL).update(_earlier_derived(table))
 
     def _of(self, journal: Journal) -> dict[str, _Rows]:
         writes = journal.revision
@@ -68,11 +66,28 @@ def _earlier_rows(table: sa.Table) -> dict[str, _Rows]:
     }
 
 
-class _Rows:
-    """SQL of the rows of a table as of the revision `_NUMBER`, and the words in it."""
+def _earlier_derived(table: sa.Table) -> dict[str, _Rows]:
+    """The rows of a derived table as of a revision, after those tables that they are made of.
 
-    def __init__(self, sql: str) -> None:
-        self.sql, self.words = sql, _words(sql)
+    Its `info["as_of"]` is a function that returns the SQL of these by name, given that of the number of the revision.
+    Among them is what a rollup of the table reads: `…_since`, the rows that it did not have then, and `…_then`, those
+    that it had in their place. `info["read_once"]` names those that others read several times. Without a function the
+    rows are derived from all records of then.
+    """
+    if as_of := table.info.get("as_of"):
+        return {name: _Rows(sql, read_once=name in table.info["read_once"]) for name, sql in as_of(_NUMBER).items()}
+    rollup: Rollup | None = table.info.get("rollup")
+    return {table.name: _Rows(rollup.rows_as_of(_NUMBER) if rollup else table.info["derived"])}
+
+
+class _Rows:
+    """SQL of the rows of a table as of the revision `_NUMBER`, and the words in it.
+
+    read_once: whether they are read once for a statement that reads them several times, and planned once
+    """
+
+    def __init__(self, sql: str, *, read_once: bool = False) -> None:
+        self.sql, self.words, self.read_once = sql, _words(sql), read_once
 
 
 def _words(sql: str) -> frozenset[str]:
@@ -102,7 +117,11 @@ class EarlierTables:
             words = frozenset().union(*(self.rows[name].words for name in found))
         if not needed:
             return sql
-        ctes = [f"{name} AS NOT MATERIALIZED ({rows.sql})" for name, rows in self.rows.items() if name in needed]
+        ctes = [
+            f"{name} AS {'' if rows.read_once else 'NOT '}MATERIALIZED ({rows.sql})"
+            for name, rows in self.rows.items()
+            if name in needed
+        ]
         clause = ", ".join(ctes).replace(_NUMBER, str(self.number))
         own = sql.lstrip()
         return f"WITH {clause}, {own.removeprefix('WITH ')}" if own.startswith("WITH ") else f"WITH {clause} {own}"

@@ -26,21 +26,26 @@ _ENDS = (("least", "min", "least"), ("most", "max", "greatest"))
 class Rollup:
     """A table with a row for all rows of another one that are equal in its keys.
 
-    Beside the keys it has their number `n`, the sum of each column in `sums`, and of each column in `extremes` the
-    smallest and the largest value, `least_…` and `most_…`. A column of these that may be null needs a key that says
-    whether it is: then `amount IS NULL` is true of a row of the rollup where it is of all rows that it stands for.
+    Beside the keys it has their number `n`, the sums of columns and of what is computed of rows, and of each column in
+    `extremes` the smallest and the largest value, `least_…` and `most_…`. A column in `sums` or `extremes` that may be
+    null needs a key that says whether it is: then `amount IS NULL` is true of a row of the rollup where it is of all
+    rows that it stands for.
 
-    table:   its name; of: the table whose rows are counted
+    table:   its name; of: the table whose rows are counted: records, or a table that is derived from records
     keys:    the columns of that table that are compared
     ends_of_now: whether extremes are read as of now alone; else a rollup as of an earlier revision is counted for them
     derived: further keys: name -> (SQL over `filtered`, a row of the table; its type). A key may have the name of a
              column and be less than it, where the dimensions and filters that read the column ask for no more
+    sums:    the columns of that table that are added up; computed: further sums: name -> (SQL over `filtered` that is
+             never null; the type of the sum)
     parts:   SQL of a join by which a row counts in several rows of the rollup
     facet:   the facet whose values are those of the key with the same name, where rows count in several; None where
              each row counts in one
-    number:  the name of `n` in a table with triggers of its own, for lists that count in it
+    number:  the name of `n`
     of_some: SQL over `filtered` of the condition under which a row counts; empty where each one does
     by_month: SQL over `filtered` of the number of a month, of which `n` and the sums are known, too: `n_01` to `n_12`
+    of_records: whether the rows of the other table are records. Those of a derived table that are not as they were at a
+              revision are in `…_since`, and those of then in `…_then` (`AsOfTables.at`)
     """
 
     table: str
@@ -48,6 +53,7 @@ class Rollup:
     keys: Sequence[str]
     derived: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     sums: Sequence[str] = ()
+    computed: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     extremes: Sequence[str] = ()
     ends_of_now: bool = False
     parts: str = ""
@@ -55,6 +61,7 @@ class Rollup:
     number: str = "n"
     of_some: str = ""
     by_month: str | None = None
+    of_records: bool = True
 
     @property
     def compared(self) -> Mapping[str, str]:
@@ -62,9 +69,14 @@ class Rollup:
         return {name: f"filtered.{name}" for name in self.keys} | {name: sql for name, (sql, _) in self.derived.items()}
 
     @property
+    def summed(self) -> Sequence[str]:
+        """The columns that are sums."""
+        return [*self.sums, *self.computed]
+
+    @property
     def columns(self) -> Sequence[str]:
         """The columns of the table, in order."""
-        return [*self.compared, self.number, *self.sums, *self.monthly, *self._named_ends]
+        return [*self.compared, self.number, *self.summed, *self.monthly, *self._named_ends]
 
     @property
     def _named_ends(self) -> list[str]:
@@ -97,8 +109,9 @@ class Rollup:
     def rows(self, table: str) -> str:
         """SQL of the rows of the rollup; table: the name of the table that they are made of, or of some of its rows."""
         sums = [f"sum(filtered.{name}) AS {name}" for name in self.sums]
+        sums += [f"sum({sql}) AS {name}" for name, (sql, _) in self.computed.items()]
         months = self._monthly_sums(self.by_month, "count(*)", {name: f"filtered.{name}" for name in self.sums})
-        selected = ", ".join([*self._keys(), "count(*) AS n", *sums, *months, *self._ends()])
+        selected = ", ".join([*self._keys(), f"count(*) AS {self.number}", *sums, *months, *self._ends()])
         return f"SELECT {selected} FROM {self._source(table)} GROUP BY {_numbers(self.compared)}"
 
     def _keys(self) -> list[str]:
@@ -138,22 +151,35 @@ class Rollup:
         if self.is_counted_then:
             return self.rows(self.of)
         month = [f"{self.by_month} AS month"] if self.by_month else []
-        values = ", ".join([*self._keys(), *month, *(f"filtered.{name}" for name in self.sums)])
-        sums = ["n", *self.sums, *self.monthly]
-        added = ", ".join(f"sum({name}) AS {name}" for name in sums)
-        written = ", ".join(["sum(side)", *(f"sum(side * {name})" for name in self.sums), *self._monthly_changes()])
+        values = ", ".join([*self._keys(), *month, *self._summed_values()])
+        sums = [self.number, *self.summed, *self.monthly]
+        changes = [*(f"sum(side * {name})" for name in self.summed), *self._monthly_changes()]
+        written = ", ".join(["sum(side)", *changes])
         keys = ", ".join(self.compared)
         # The name of the table alone stands for its rows of then.
+        gone, come = self._source(f"{self.of}_since"), self._source(f"{self.of}_then")
+        if self.of_records:
+            gone = f"{self._source(f'public.{self.of}')} WHERE filtered.revised > {number}"
+            come = (
+                f"{self._source(f'{self.of}_past')} WHERE filtered.revised <= {number} AND filtered.replaced > {number}"
+            )
         return f"""
-            SELECT {keys}, {added} FROM (
+            SELECT {keys}, {self._added_up()} FROM (
                 SELECT {", ".join([*self.compared, *sums])} FROM public.{self.table}
                 UNION ALL SELECT {keys}, {written} FROM (
-                    SELECT -1 AS side, {values} FROM {self._source(f"public.{self.of}")}
-                     WHERE filtered.revised > {number}
-                    UNION ALL SELECT 1, {values} FROM {self._source(f"{self.of}_past")}
-                     WHERE filtered.revised <= {number} AND filtered.replaced > {number}) AS written
+                    SELECT -1 AS side, {values} FROM {gone}
+                    UNION ALL SELECT 1, {values} FROM {come}) AS written
                  GROUP BY {_numbers(self.compared)}) AS sides
-             GROUP BY {_numbers(self.compared)} HAVING sum(n) <> 0"""
+             GROUP BY {_numbers(self.compared)} HAVING sum({self.number}) <> 0"""
+
+    def _added_up(self) -> str:
+        """SQL of the number and the sums of some rows of the rollup, of the types of its columns."""
+        numbers = {name for name, (_, sql_type) in self.computed.items() if isinstance(sql_type, sa.BigInteger)}
+        numbers |= {self.number, *_months_of("n")}
+        return ", ".join(
+            f"sum({name})::{'bigint' if name in numbers else 'numeric'} AS {name}"
+            for name in (self.number, *self.summed, *self.monthly)
+        )
 
     def added_alone(self) -> str:
         """SQL that adds one row, the variable `filtered`: nothing is grouped, and nothing to group is prepared."""
@@ -163,7 +189,7 @@ class Rollup:
             for name in (self.sums if self.by_month else ())
             for n in range(1, 13)
         ]
-        values = [*self.compared.values(), "1", *(f"filtered.{name}" for name in self.sums), *month, *months]
+        values = [*self.compared.values(), "1", *self._summed_values(), *month, *months]
         values += [f"filtered.{name}" for _ in _ENDS for name in self.extremes]
         source = f"FROM (SELECT 1) AS one {self.parts}" if self.parts else ""
         added = self._upsert(f"SELECT {', '.join(values)} {source}".rstrip(), self._compared_ends())
@@ -197,9 +223,13 @@ class Rollup:
 
     def _values(self, table: str) -> str:
         """SQL of what the rollup has of each row of a table."""
-        measured = [f"filtered.{name}" for name in dict.fromkeys([*self.sums, *self.extremes])]
+        ends = [f"filtered.{name}" for name in self.extremes if name not in self.sums]
         month = [f"{self.by_month} AS month"] if self.by_month else []
-        return f"SELECT {', '.join([*self._keys(), *month, *measured])} FROM {self._source(table)}"
+        return f"SELECT {', '.join([*self._keys(), *month, *self._summed_values(), *ends])} FROM {self._source(table)}"
+
+    def _summed_values(self) -> list[str]:
+        """SQL of what of `filtered` is added up."""
+        return [*(f"filtered.{n}" for n in self.sums), *(f"{sql} AS {n}" for n, (sql, _) in self.computed.items())]
 
     def _changed(self, tables: str, rows: str, nullable: Collection[str]) -> str:
         """SQL that adds rows with their `side`, 1 or -1, and deletes the rows of the rollup that nothing is left of.
@@ -207,7 +237,7 @@ class Rollup:
         Extremes are read from the table, which is as the write leaves it: a value that is gone may have been one.
         tables: of `rows`; nullable: the columns of the table that may be null
         """
-        changes = [*(f"sum(side * {name}) AS {name}" for name in self.sums), *self._monthly_changes()]
+        changes = [*(f"sum(side * {name}) AS {name}" for name in self.summed), *self._monthly_changes()]
         sums = "".join(f", {change}" for change in changes)
         found = ""
         if self.extremes:
@@ -225,13 +255,13 @@ class Rollup:
         ends = [f"{name} = excluded.{name}" for name in self._named_ends]
         return f"""WITH {tables},
     changed AS (
-      SELECT {", ".join(self.compared)}, sum(side) AS n{sums}
+      SELECT {", ".join(self.compared)}, sum(side) AS {self.number}{sums}
       FROM ({rows}) AS sides
       GROUP BY {_numbers(self.compared)}),
     written AS (
       {self._upsert(f"SELECT * FROM changed{found}", ends)}
-      RETURNING kept.ctid AS place, kept.n)
-    SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
+      RETURNING kept.ctid AS place, kept.{self.number})
+    SELECT array_agg(place) INTO emptied FROM written WHERE {self.number} = 0;
     DELETE FROM {self.table} WHERE ctid = ANY(emptied)"""
 
     def _monthly_changes(self) -> list[str]:
@@ -241,7 +271,7 @@ class Rollup:
 
     def _upsert(self, rows: str, ends: Sequence[str]) -> str:
         """SQL that adds rows of the rollup to it; ends: the assignments of the extremes."""
-        added = [f"{name} = kept.{name} + excluded.{name}" for name in ("n", *self.sums, *self.monthly)]
+        added = [f"{name} = kept.{name} + excluded.{name}" for name in (self.number, *self.summed, *self.monthly)]
         return (
             f"INSERT INTO {self.table} AS kept ({', '.join(self.columns)})\n"
             f"      {rows}\n"
@@ -282,15 +312,18 @@ def add_rollups(metadata: sa.MetaData, rollups: Iterable[Rollup]) -> None:
     for rollup in rollups:
         source = metadata.tables[rollup.of].columns
         # By which those are found that were written since a revision.
-        if not any(index.name == f"{rollup.of}_revised" for index in metadata.tables[rollup.of].indexes):
+        if rollup.of_records and not any(
+            index.name == f"{rollup.of}_revised" for index in metadata.tables[rollup.of].indexes
+        ):
             sa.Index(f"{rollup.of}_revised", source["revised"])
         sa.Table(
             rollup.table,
             metadata,
             *(sa.Column(name, source[name].type, nullable=source[name].nullable) for name in rollup.keys),
             *(sa.Column(name, sql_type) for name, (_, sql_type) in rollup.derived.items()),
-            sa.Column("n", sa.BigInteger, nullable=False),
+            sa.Column(rollup.number, sa.BigInteger, nullable=False),
             *(sa.Column(name, sa.Numeric) for name in rollup.sums),
+            *(sa.Column(name, sql_type, nullable=False) for name, (_, sql_type) in rollup.computed.items()),
             *(sa.Column(name, sa.Integer if name in _months_of("n") else sa.Numeric) for name in rollup.monthly),
             *(sa.Column(f"{end}_{name}", source[name].type) for end, *_ in _ENDS for name in rollup.extremes),
             sa.Index(f"{rollup.table}_keys", *rollup.compared, unique=True, postgresql_nulls_not_distinct=True),

@@ -15,7 +15,8 @@ from mmptf_common.storage.journal_schema import add_journal
 from mmptf_common.storage.pseudonyms import pseudonym_table
 from mmptf_common.storage.records import Record, codes, renamed_code_table
 from mmptf_common.storage.rollups import Rollup, add_rollups
-from mmptf_markers.current_grades import CURRENT_GRADE, CURRENT_GRADE_COUNT
+from mmptf_markers.current_grade_rollups import CURRENT_GRADE_BY_GROUP, CURRENT_GRADE_COUNT
+from mmptf_markers.current_grades import CURRENT_GRADE, LEVELS, earlier_current_grades
 
 
 class Base(SQLModel, registry=registry()):
@@ -247,43 +248,16 @@ current_grade = sa.Table(
         sa.Column(name, ARRAY(sa.Numeric))
         for name in ("place_parts", "organization_parts", "allocated_place_parts", "allocated_organization_parts")
     ),
+    # By what programmes are divided, as the rollups of groups need it of rows that are replaced; filters read the
+    # programme itself. Of each level of regions one for each of the countries, or one without a value.
+    sa.Column("thematic_area", sa.Text),
+    sa.Column("assessed_stage", sa.Text),
+    *(sa.Column(name, ARRAY(sa.Text), nullable=False) for name in ("countries", "organizations", *LEVELS.values())),
     sa.Index("current_grade_updated", "updated", "code"),
     # All that filters read of it, so that counts read no row itself.
     sa.Index("current_grade_filters", *("marker", "stage", "grade", "rubric", "assessment", "programme")),
     sa.Index("current_grade_lower_code", sa.text("lower(code)")),
-    info={"derived": CURRENT_GRADE},
-)
-current_grade_count = sa.Table(
-    "current_grade_count",
-    Base.metadata,
-    sa.Column("marker", sa.Text, nullable=False),
-    sa.Column("stage", sa.Text, nullable=False),
-    sa.Column("budget_stage", sa.Text),
-    sa.Column("currency", sa.Text),
-    sa.Column("grade", sa.Text),
-    sa.Column("rubric", sa.Text),
-    sa.Column("basis", sa.Text),
-    sa.Column("programmes", sa.BigInteger, nullable=False),
-    sa.Column("with_budget", sa.BigInteger, nullable=False),
-    sa.Column("amount", sa.Numeric, nullable=False),
-    sa.Column("with_allocation", sa.BigInteger, nullable=False),
-    sa.Column("allocated", sa.Numeric, nullable=False),
-    sa.Column("under_review", sa.BigInteger, nullable=False),
-    sa.Column("returned", sa.BigInteger, nullable=False),
-    sa.Index(
-        "current_grade_count_alike",
-        *("marker", "stage", "budget_stage", "currency", "grade", "rubric", "basis"),
-        unique=True,
-        postgresql_nulls_not_distinct=True,
-    ),
-    info={"derived": CURRENT_GRADE_COUNT},
-)
-# The same table, for the number of rows of a page.
-CURRENT_GRADE_ROLLUP = Rollup(
-    table=current_grade_count.name,
-    of=current_grade.name,
-    keys=("marker", "stage", "grade", "rubric"),
-    number="programmes",
+    info={"derived": CURRENT_GRADE, "as_of": earlier_current_grades, "read_once": {"current_grade_written"}},
 )
 # What the database itself writes with each row, so that no process has to: whether another version replaces a rubric,
 # who leads a programme, and the day of what was assessed, which is the last one of the year of a report, or that of the
@@ -325,4 +299,15 @@ ASSESSMENT_ROLLUP = Rollup(
     of="assessment",
     keys=("marker", "stage", "status", "organization", "grade", "rubric"),
 )
-add_rollups(Base.metadata, (ASSESSMENT_ROLLUP,))
+# How many programmes call an organization by which name.
+ORGANIZATION_NAMES = Rollup(
+    table="programme_rollup_by_organization",
+    of="programme",
+    keys=(),
+    derived={name: (f"named->>'{name}'", sa.Text()) for name in ("code", "name")},
+    parts="CROSS JOIN LATERAL json_array_elements(filtered.record->'organizations') AS named",
+    facet="organization",
+)
+add_rollups(Base.metadata, (ASSESSMENT_ROLLUP, CURRENT_GRADE_COUNT, CURRENT_GRADE_BY_GROUP, ORGANIZATION_NAMES))
+# By which those are found that were written since a revision.
+sa.Index("allocation_revised", Base.metadata.tables["allocation"].c.revised)

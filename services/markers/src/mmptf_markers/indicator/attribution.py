@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from mmptf_common.lists.listing import Arguments
 from mmptf_common.wire.codes import NOT_STATED
+from mmptf_markers.current_grades import LEVELS
 from mmptf_markers.indicator.standings import CURRENT_GRADE_ROWS, CurrentGradeFilter
 
 # The divisions of which a programme can be in several groups.
-LEVELS = ("region", "subregion", "intermediate_region")
 OVERLAPPING = frozenset({"country", *LEVELS, "organization"})
 # What is divided: the budget, and what the ledger has allocated.
 AMOUNTS = ("amount", "allocated")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -32,11 +32,12 @@ from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
 from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW
-from mmptf_markers.current_grades import counts
+from mmptf_markers.current_grades import LEVELS
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator import rules, schemas
-from mmptf_markers.indicator.attribution import LEVELS, OVERLAPPING, Attribution
-from mmptf_markers.indicator.money import Graded, GroupedMoney, Stage, Sums, sums_of
+from mmptf_markers.indicator.attribution import OVERLAPPING
+from mmptf_markers.indicator.groups import DIVISIONS, OF_GRADES, fetch_groups
+from mmptf_markers.indicator.money import Graded, Stage, Sums
 from mmptf_markers.indicator.standings import (
     CURRENT_GRADE_JSON,
     CURRENT_GRADE_ROWS,
@@ -46,6 +47,7 @@ from mmptf_markers.indicator.standings import (
     MarkerFilter,
 )
 from mmptf_markers.indicator.targets import TargetCode, fetch_target, known_target
+from mmptf_markers.models import ORGANIZATION_NAMES
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 from mmptf_markers.rubrics.queries import parse_rubric
 
@@ -85,30 +87,6 @@ class MarkersProgrammeCard(Card[schemas.MarkerFacts]):
     """Name of the service whose facts these are."""
 
 
-def _several(codes: str) -> tuple[str, str]:
-    return "v.code", f"LEFT JOIN LATERAL {codes} AS v(code) ON true"
-
-
-def _regions_of(level: str) -> tuple[str, str]:
-    return _several(
-        f"(SELECT DISTINCT record->>'{level}' FROM place WHERE code = ANY(current_grade.countries)"
-        f" AND record->>'{level}' IS NOT NULL)"
-    )
-
-
-# The divisions of the indicator: the SQL of a group's code, and the join that it needs.
-DIVISIONS: Mapping[str | None, tuple[str, str]] = {
-    None: ("NULL::text", ""),
-    "thematic_area": ("current_grade.thematic_area", ""),
-    "country": _several("unnest(current_grade.countries)"),
-    "region": _regions_of("region"),
-    "subregion": _regions_of("subregion"),
-    "intermediate_region": _regions_of("intermediate_region"),
-    "organization": _several("unnest(current_grade.organizations)"),
-    "assessed_stage": ("current_grade.assessed_stage", ""),
-    "rubric": ("current_grade.rubric", ""),
-}
-
 # The filter that finds the programmes of a group, where it has another name; it knows regions of every level.
 _FILTERS = {"subregion": "region", "intermediate_region": "region"}
 # SQL of the names of the groups: `{}` stands for the array of their codes.
@@ -119,13 +97,8 @@ _NAMES = {
         SELECT asked.code, (SELECT record#>>'{{thematic_area,name}}' FROM programme
                              WHERE thematic_area = asked.code LIMIT 1) AS name
           FROM unnest({}) AS asked(code)""",
-    "organization": """
-        SELECT asked.code, (SELECT named->>'name' FROM programme, json_array_elements(record->'organizations') AS named
-                             WHERE organizations @> ARRAY[asked.code] AND named->>'code' = asked.code LIMIT 1) AS name
-          FROM unnest({}) AS asked(code)""",
+    "organization": f"SELECT code, min(name) AS name FROM {ORGANIZATION_NAMES.table} WHERE code = ANY({{}}) GROUP BY 1",
 }
-# The filters by what is known of grades. Whoever chose the programmes by them could make any share of any target.
-_OF_GRADES: Mapping[str, Any] = {"grade": [], "rubric": [], "assessed_stage": [], "assessed": None, "due_for": None}
 
 
 async def answer_indicator(request: Request, query: IndicatorQuery) -> Response:
@@ -202,77 +175,22 @@ async def fetch_indicators(
 
     What several groups have together is in a group of its own, `shared`.
     """
-    key, join = DIVISIONS[by]
-    question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "format", "target")]
-    arguments = Arguments()
-    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    where = condition(OF_TARGET, query, arguments)
-    if by is None and all(name == "as_of" for name, _ in question):
-        statement = f"SELECT NULL AS key, * FROM current_grade_count WHERE {of_target}"
-    else:
-        where = f"{of_target} AND {where}"
-        of_rows = f"{CURRENT_GRADE_ROWS} {join} WHERE {where}"
-        asked = Attribution.of(query, by, Arguments())
-        parts = asked.counted if asked else None
-        if asked and parts:
-            key, of_rows = "key", asked.rows(where)
-        statement = counts(f"{key} AS key, grade, rubric, basis, budget_stage, currency", of_rows, parts or "")
-    rows = await data.fetch(statement, *arguments)
+    found = await fetch_groups(data, target, query, by)
     rubrics = {row["code"]: row for row in await data.fetch("SELECT code, status, superseded FROM rubric")}
-    groups: dict[str | None, list[Any]] = defaultdict(list)
-    for row in rows:
-        groups[row["key"]].append(row)
-    all_of = await _denominators(data, target, query, by)
-    codes = {*groups} if all_of is None or by in _OF_GRADES else {*all_of}
-    money = await _fetch_money(data, target, query, by, rows)
-    if money is not None:
-        codes |= {*money.sums}
-        if money.programmes:
-            groups[SHARED] = [*money.shared]
-            codes.add(SHARED)
-            all_of = all_of if all_of is None else {**all_of, SHARED: money.programmes}
+    question = [pair for pair in pairs_of(query) if pair[0] not in ("by", "format", "target")]
     question += [("marker", target.marker), ("stage", target.stage)]
+    all_of = found.programmes
+    codes = {*(found.counts if all_of is None or by in OF_GRADES else all_of), *found.money}
     return {
         code: indicator_of(
-            groups[code],
+            found.counts.get(code, ()),
             rubrics,
-            Counting(target, not_held, None if all_of is None else all_of.get(None if by in _OF_GRADES else code, 0)),
+            Counting(target, not_held, None if all_of is None else all_of.get(None if by in OF_GRADES else code, 0)),
             _drilldown(query, question, by, code),
-            sums_of(groups[code]) if money is None else money.sums[code],
+            found.money.get(code, {}),
         )
         for code in sorted(codes, key=lambda code: (code is None, code))
     }
-
-
-async def _fetch_money(
-    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None, counted: Sequence[Any]
-) -> GroupedMoney | None:
-    """The money of the programmes that match the filters, where a part of it may be asked for; None elsewhere.
-
-    counted: the rows of counts, which may have the parts of the groups
-    """
-    arguments = Arguments()
-    asked = Attribution.of(query, by, arguments)
-    if asked is None:
-        return None
-    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    is_told = condition(OF_TARGET, query, arguments)
-    found = GroupedMoney()
-    if asked.counted:
-        for row in counted:
-            found.sums[row["key"]][row["grade"]].add_parts(row, "part_")
-    else:
-        for row in await data.fetch(asked.sums(DIVISIONS[by][0], f"{of_target} AND {is_told}"), *arguments):
-            found.sums[row["key"]][row["grade"]].add_parts(row)
-    if by in OVERLAPPING:
-        filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
-        where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
-        rows = await data.fetch(asked.shared(f"{of_target} AND {where}", is_told), *arguments)
-        found.programmes = sum(row["programmes"] for row in rows)
-        found.shared = [row for row in rows if row["is_told"]]
-        for row in found.shared:
-            found.sums[SHARED][row["grade"]].add_parts(row, "shared_")
-    return found
 
 
 async def fetch_whole(
@@ -282,27 +200,6 @@ async def fetch_whole(
     not_held = not_held_of(coverage)
     found = await fetch_indicators(data, target, not_held, query, None)
     return found.get(None) or indicator_of([], {}, Counting(target, not_held), None, {})
-
-
-async def _denominators(
-    data: Snapshot, target: schemas.IndicatorTarget, query: CurrentGradeFilter, by: str | None
-) -> dict[str | None, int] | None:
-    """The number of programmes by group, whatever is known of their grades; None where nothing chooses by that.
-
-    Groups by what is known of grades have all programmes together as denominator, under None.
-    """
-    filters = {name: unset for name, unset in _OF_GRADES.items() if getattr(query, name) != unset}
-    if not filters and by not in _OF_GRADES:
-        return None
-    key, join = DIVISIONS[None if by in _OF_GRADES else by]
-    arguments = Arguments()
-    of_target = f"marker = {arguments.bind(target.marker)} AND stage = {arguments.bind(target.stage)}"
-    where = condition(OF_TARGET, query.model_copy(update=filters), arguments)
-    rows = await data.fetch(
-        f"SELECT {key} AS key, count(*) FROM {CURRENT_GRADE_ROWS} {join} WHERE {of_target} AND {where} GROUP BY 1",
-        *arguments,
-    )
-    return {row["key"]: row["count"] for row in rows}
 
 
 async def _names(data: Snapshot, by: str | None, codes: Sequence[str]) -> dict[str | None, str | None]:

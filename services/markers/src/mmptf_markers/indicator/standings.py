@@ -14,14 +14,18 @@ from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
 from mmptf_markers.assessments.queries import ASSESSMENTS
 from mmptf_markers.assessments.schemas import Year
+from mmptf_markers.current_grade_rollups import CURRENT_GRADE_COUNT
 from mmptf_markers.filters import OF_MARKER, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.indicator import schemas
-from mmptf_markers.models import CURRENT_GRADE_ROLLUP
 from mmptf_markers.replication import CURRENCY as LEDGER_CURRENCY
 
-# One row for each programme under each marker, with the assessment that counts.
+# One row for each programme under each marker, with the assessment that counts. What programmes are filtered by is
+# read of the programme, which has the indexes.
 CURRENT_GRADE_ROWS = """(
-    SELECT s.*, p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
+    SELECT s.code, s.programme, s.marker, s.stage, s.budget_stage, s.currency, s.amount, s.allocated, s.assessment,
+           s.grade, s.rubric, s.basis, s.under_review, s.returned, s.updated, s.place_parts, s.organization_parts,
+           s.allocated_place_parts, s.allocated_organization_parts,
+           p.thematic_area, p.organizations, p.countries, p.record AS programme_record,
            a.stage AS assessed_stage, a.year AS assessed_year, a.assessed_on, a.record AS assessment_record
       FROM current_grade AS s JOIN programme AS p ON p.code = s.programme
       LEFT JOIN assessment AS a ON a.code = s.assessment) AS current_grade"""
@@ -145,7 +149,7 @@ CURRENT_GRADES = Listing(
     page=schemas.CurrentGradePage,
     rows=CURRENT_GRADE_ROWS,
     keys="current_grade",
-    rollups=(CURRENT_GRADE_ROLLUP,),
+    rollups=(CURRENT_GRADE_COUNT,),
     record=CURRENT_GRADE_JSON,
     query=CurrentGradeQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
