@@ -370,7 +370,7 @@ class LedgerState:
         if settlement := self._settlement_of(entry):
             found += _flags_of_deposits(settlement, entry)
         elif entry.replaces and (corrected := self.settlements.get(entry.replaces[0])):
-            left = entry.promised.amount + corrected.unpaid.lowest(date.min)[1]
+            left = entry.promised.amount + corrected.unpaid.lowest(entry.date)[1]
             found += _flags_of_excess(-left, entry)
         if programme and entry.kind == "allocation":
             found += lifecycle.flags_of_allocation(programme, self._highest(lifecycle.ALLOCATED, entry) + amount)
