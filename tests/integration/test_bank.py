@@ -339,6 +339,17 @@ async def test_an_entry_that_was_reversed_before_a_bank_saw_it_is_no_difference(
     assert [each["ledger_entries"] for each in proposals] == [["L-000001"]]
 
 
+async def test_days_after_the_last_statement_have_no_balance_of_the_bank(bank: Bank) -> None:
+    await bank.ledger.enter("interest", "5.00", "2026-01-02", account="USD-1")
+    await bank.ledger.enter("interest", "7.00", "2026-02-03", account="USD-1")
+    await bank.imported(camt(Stated("0.00", "5.00", entries=(Booked("5.00", "2026-01-04"),), account=IBAN)))
+    later = await bank.get("/reconciliation/USD-1", on="2026-02-28")
+    assert (later["complete"], later["ledger"]["amount"]) == (False, "12.00")
+    assert [(day["date"], day["ledger"]["amount"], day["bank"]["amount"]) for day in later["days"]] == [
+        ("2026-01-02", "5.00", "0.00"), ("2026-01-04", "5.00", "5.00")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_ledger_and_its_statements_with_forty_differences_are_reconciled(bank: Bank, seed: int) -> None:
     """Only what was made to differ is left on either side, and nothing is unexplained, on any day."""

@@ -484,11 +484,13 @@ async def _without_account(data: Snapshot, until: date, currency: str) -> list[s
 
 async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: date) -> list[schemas.ReconciledDay]:
     """Both balances at the end of each day of the last statement, up to a day, on which one of them changed."""
-    arguments = Arguments([last.date_from, until])
+    end = min(until, last.date_to)
+    arguments = Arguments([last.date_from, end])
     cash = cash_of(scope, arguments)
     in_ledger = dict(
         await data.fetch(
-            f"SELECT greatest(date, $1::date - 1) AS day, sum(moved) FROM {cash} AS cash WHERE date <= $2 GROUP BY 1",
+            f"SELECT greatest(date, $1::date - 1) AS day, sum(moved) FROM {cash} AS cash"
+            " WHERE date <= $2 AND moved IS NOT NULL GROUP BY 1",
             *arguments,
         )
     )
@@ -496,14 +498,14 @@ async def _days(data: Snapshot, scope: AccountScope, last: rules.Period, until: 
         await data.fetch(
             "SELECT booking_date, sum(amount) FROM bank_entry WHERE statement = $1 AND booking_date <= $2 GROUP BY 1",
             last.code,
-            until,
+            end,
         )
     )
     before = last.date_from - rules.DAY
-    ledger, bank = in_ledger.pop(before, None) or ZERO, last.opening
+    ledger, bank = in_ledger.pop(before, ZERO), last.opening
     found = []
     for day in sorted(in_ledger.keys() | at_bank.keys()):
-        ledger, bank = ledger + (in_ledger.get(day) or ZERO), bank + at_bank.get(day, ZERO)
+        ledger, bank = ledger + in_ledger.get(day, ZERO), bank + at_bank.get(day, ZERO)
         found.append(
             schemas.ReconciledDay(
                 date=day,
