@@ -339,6 +339,17 @@ async def test_an_entry_that_was_reversed_before_a_bank_saw_it_is_no_difference(
     assert [each["ledger_entries"] for each in proposals] == [["L-000001"]]
 
 
+async def test_what_is_matched_stays_with_its_account_when_a_second_one_is_listed(bank: Bank) -> None:
+    await bank.ledger.enter("interest", "5.00", "2026-01-02")
+    await bank.ledger.enter("interest", "7.00", "2026-01-03")
+    await bank.imported(camt(Stated("0.00", "5.00", entries=(Booked("5.00", "2026-01-04"),), account=IBAN)))
+    assert (await bank.match(pair("B-000001", "L-000001"))).status_code == 200
+    assert (await bank.add_account(code="USD-2", number="DE12")).status_code == 201
+    found = await bank.get("/reconciliation/USD-1")
+    assert (found["ledger"]["amount"], found["unexplained"]["amount"]) == ("5.00", "0.00")
+    assert [each["code"] for each in found["without_account"]] == ["L-000002"]
+
+
 async def test_days_after_the_last_statement_have_no_balance_of_the_bank(bank: Bank) -> None:
     await bank.ledger.enter("interest", "5.00", "2026-01-02", account="USD-1")
     await bank.ledger.enter("interest", "7.00", "2026-02-03", account="USD-1")

@@ -177,8 +177,8 @@ def _days_of(month: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class AccountScope:
-    """Whose ledger entries belong to an account: those that name its code or number, in any case, and where it is the
-    only one, those that name none.
+    """Whose ledger entries belong to an account: those that name its code or number, in any case, and of those that
+    name none the ones that a bank entry of it is matched with, and where it is the only account, all.
     """
 
     code: str
@@ -205,6 +205,7 @@ def cash_of(scope: AccountScope, arguments: Arguments) -> str:
     """
     inflows, currency = arguments.bind(list(INFLOWS)), arguments.bind(scope.currency)
     kinds, names = arguments.bind([*INFLOWS, *OUTFLOWS]), arguments.bind(list(scope.names))
+    unnamed = "" if scope.is_only else f" AND settled.account = {arguments.bind(scope.code)}::text"
     amount = (
         "entry.amount"
         if scope.currency == CURRENCY
@@ -217,7 +218,7 @@ def cash_of(scope: AccountScope, arguments: Arguments) -> str:
                {currency}::text AS currency, settled.match, settled.effective
           FROM ledger_entry AS entry LEFT JOIN reconciled_entry AS settled ON settled.code = entry.code
          WHERE entry.kind = ANY({kinds}::text[])
-           AND (lower(entry.account) = ANY({names}::text[]){" OR entry.account IS NULL" if scope.is_only else ""})
+           AND (lower(entry.account) = ANY({names}::text[]) OR entry.account IS NULL{unnamed})
     )"""
 
 
@@ -466,7 +467,11 @@ async def _without_account(data: Snapshot, until: date, currency: str) -> list[s
     """The cash entries up to a day that name none of the bank accounts, in US dollars."""
     accounts = await data.fetch("SELECT code, record->>'number' AS number FROM bank_account")
     names = sorted({name for account in accounts for name in names_of(account["code"], account["number"])})
-    unnamed = "false" if len(accounts) == 1 else "entry.account IS NULL"
+    unnamed = (
+        "false"
+        if len(accounts) == 1
+        else "entry.account IS NULL AND NOT EXISTS (SELECT FROM reconciled_entry WHERE code = entry.code)"
+    )
     rows = await data.fetch(
         f"""
         SELECT code, kind, date, value_date, bank_reference, NULL::text AS match,
