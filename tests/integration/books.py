@@ -1,18 +1,18 @@
-"""A plain model of the ledger and of programmes, written anew from the decisions about them."""
+"""A plain model of the ledger, written anew from the decisions about it."""
 
 from __future__ import annotations
 
-import copy
 import datetime
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
+from tests.integration.books_bank import Bank
 from tests.integration.books_commands import (
     ADMIN,
     AGENT,
@@ -26,13 +26,15 @@ from tests.integration.books_commands import (
     TAKES,
     UNIT,
     Json,
-    Programme,
+    Refused,
     Who,
-    full,
 )
+from tests.integration.books_flags import FITTING, flags_of, status_on
 
 # The members of a body that a row has as they were sent.
 PARTIES = ("contributor", "programme", "organization", "thematic_area", "category", "follows", "account")
+# Those that its reversal does not have.
+OWN = ("value_date", "bank_reference", "corrects")
 
 
 def may_enter(who: Who, kind: str, organization: str | None) -> bool:
@@ -40,25 +42,6 @@ def may_enter(who: Who, kind: str, organization: str | None) -> bool:
         return True
     by = {"pledge": (AGENT, UNIT), "allocation": (UNIT,)}.get(kind, (AGENT,))
     return who in by or (kind in ("expenditure", "refund") and who[0] == "agency" and who[1] == organization)
-
-
-# In which statuses of its programme an entry is usual, and in which it is taken and flagged; else it is refused.
-RUNNING = {"approved", "implementation"}
-FITTING = {
-    "allocation": (RUNNING, {"suspended", "not_stated"}),
-    "transfer": (RUNNING, {"suspended", "operationally_closed", "not_stated"}),
-    "expenditure": ({"implementation"}, {"approved", "suspended", "operationally_closed", "not_stated"}),
-    "refund": (
-        RUNNING | {"suspended", "operationally_closed", "cancelled", "not_stated"},
-        {"concept_note", "pipeline", "not_selected", "withdrawn", "financially_closed"},
-    ),
-}
-
-
-def status_on(programme: Json, day: str) -> str:
-    """The status of a programme on a day; of a day before the first one that is known, the present one."""
-    known = [record["status"] for record in programme["status_history"] if record["date"] <= day]
-    return str(known[-1] if known else programme["status"])
 
 
 @dataclass(frozen=True)
@@ -84,6 +67,11 @@ class Row:
     replaces: tuple[str, ...] = ()
     # The days on which parts of it are due, with the parts in its own currency.
     due: tuple[tuple[str, Decimal], ...] = ()
+    value_date: str | None = None
+    bank_reference: str | None = None
+    corrects: str | None = None
+    # Each flag with by how much something is exceeded, where that is an amount.
+    flags: tuple[tuple[str, Decimal | None], ...] = ()
 
     @property
     def given(self) -> Decimal:
@@ -108,19 +96,27 @@ def nearest(exact: Fraction) -> Decimal:
     return Decimal(cents if exact > 0 else -cents).scaleb(-2)
 
 
-class Refused(Exception):
-    """Why a command is rejected: the status, and the errors or the problem's code and parts of its detail."""
+class Index:
+    """Entries by what they are looked up by."""
 
-    def __init__(self, status: int, *errors: tuple[str, str | None], saying: tuple[str, ...] = ()) -> None:
-        super().__init__(status, errors)
-        self.status = status
-        self.errors = sorted((code, pointer or "") for code, pointer in errors)
-        self.saying = saying
+    def __init__(self, rows: list[Row]) -> None:
+        self.size, self.last = len(rows), rows[-1] if rows else None
+        self.by_code = {row.code: row for row in rows}
+        self.reversals = {row.reverses: row for row in rows if row.reverses}
+        self.standing = {code: row for row in rows for code in row.replaces}
+        self.kinds: dict[str, list[Row]] = defaultdict(list)
+        self.followers: dict[str | None, list[Row]] = defaultdict(list)
+        for row in rows:
+            self.kinds[row.kind].append(row)
+            self.followers[row.follows].append(row)
 
 
 @dataclass
 class Books:
-    """The state after the commands so far: entries, drafts and programmes."""
+    """The state after the commands so far: entries, drafts, programmes, periods, certificates, imported rows, accounts.
+
+    Records are replaced and never changed, so that a copy of the books has those of its time.
+    """
 
     rows: list[Row] = field(default_factory=list)
     drafts: dict[str, Json] = field(default_factory=dict)
@@ -128,8 +124,26 @@ class Books:
     older_drafts: list[str] = field(default_factory=list)
     programmes: dict[str, Json] = field(default_factory=dict)
     periods: list[Json] = field(default_factory=list)
+    # Certificates of final figures by programme; by the number of a row that was imported, its entry and what it said.
+    closings: dict[str, Json] = field(default_factory=dict)
+    imported: dict[str, tuple[str, Json]] = field(default_factory=dict)
+    bank: Bank = field(default_factory=Bank)
+    _index: Index | None = None
+
+    def copy(self) -> Books:
+        return Books(
+            [*self.rows], {**self.drafts}, [*self.older_drafts], {**self.programmes}, [*self.periods],
+            {**self.closings}, {**self.imported}, self.bank.copy(),
+        )  # fmt: skip
 
     # - the ledger -
+
+    @property
+    def index(self) -> Index:
+        found = self._index
+        if found is None or found.size != len(self.rows) or (self.rows and found.last is not self.rows[-1]):
+            found = self._index = Index(self.rows)
+        return found
 
     def total(self, kind: str, until: str | None = None, **parties: str | None) -> Decimal:
         return sum((row.amount for row in self.found(kind, until, **parties)), Decimal(0))
@@ -137,14 +151,14 @@ class Books:
     def found(self, kind: str, until: str | None = None, **parties: str | None) -> list[Row]:
         return [
             row
-            for row in self.rows
-            if row.kind == kind
-            and (until is None or row.date <= until)
+            for row in self.index.kinds.get(kind, ())
+            if (until is None or row.date <= until)
             and all(getattr(row, name) == value for name, value in parties.items())
         ]
 
     def reversal_of(self, code: str, until: str | None = None) -> Row | None:
-        return next((r for r in self.rows if r.reverses == code and (until is None or r.date <= until)), None)
+        found = self.index.reversals.get(code)
+        return found if found and (until is None or found.date <= until) else None
 
     def append(self, **facts: Any) -> Row:
         closed = [period["end"] for period in self.periods if period["status"] != "open"]
@@ -155,14 +169,17 @@ class Books:
         self.rows.append(row)
         return row
 
-    def enter(self, who: Who, sent: Json, catalogue: Mapping[str, Json], replaces: tuple[str, ...] = ()) -> Row:
-        """The entry that was written; raises Refused, and then the caller restores the state of before."""
+    def enter(self, who: Who | None, sent: Json, catalogue: Mapping[str, Json], replaces: tuple[str, ...] = ()) -> Row:
+        """The entry that was written; raises Refused, and then the caller restores the state of before.
+
+        who: None of an import, which takes every kind
+        """
         kind = sent["kind"]
-        if not may_enter(who, kind, sent.get("organization")):
+        if who is not None and not may_enter(who, kind, sent.get("organization")):
             raise Refused(403, ("forbidden", None))
         if errors := [*self.errors_by_itself(sent), *self.errors_of_codes(sent, catalogue)]:
             raise Refused(422, *errors)
-        parties = {name: sent.get(name) for name in PARTIES}
+        parties = {name: sent.get(name) for name in (*PARTIES, *OWN)}
         sign = -1 if sent.get("amendment") in ("decrease", "cancellation") else 1
         if original := sent.get("original"):
             parties |= {"own": sign * Decimal(original["amount"]), "currency": original["currency"]}
@@ -177,14 +194,24 @@ class Books:
             if agreed := sent.get("fee"):
                 kept = Decimal(agreed["amount"])
             if kept:
-                self.append(kind="agent_fee", date=row.date, amount=kept, follows=row.code, account=row.account)
+                self.append(
+                    kind="agent_fee", date=row.date, amount=kept, follows=row.code, account=row.account,
+                    value_date=row.value_date,
+                )  # fmt: skip
             self.append_difference(row, self.row(row.follows) if row.follows else None, row.date)
         self.require_balances(row)
         self.require_promise(row)
-        return row
+        return self.flagged(row, catalogue)
+
+    def flagged(self, row: Row, catalogue: Mapping[str, Json]) -> Row:
+        """The entry with what is unusual about it."""
+        place = next(n for n, each in enumerate(self.rows) if each is row)
+        self.rows[place] = replace(row, flags=tuple(sorted(flags_of(self, row, catalogue).items())))
+        self._index = None
+        return self.rows[place]
 
     def row(self, code: str) -> Row:
-        return next(row for row in self.rows if row.code == code)
+        return self.index.by_code[code]
 
     def difference(self, deposit: Row, commitment: Row | None) -> Decimal:
         """What a deposit is more in US dollars than at the rate of its commitment."""
@@ -203,11 +230,12 @@ class Books:
     def resting(self, row: Row) -> list[Row]:
         """What follows an entry, or one that it stands for, and counts."""
         codes = (row.code, *row.replaces)
-        return [r for r in self.rows if r.follows in codes and not r.reverses and not self.reversal_of(r.code)]
+        found = sorted((row for code in codes for row in self.index.followers[code]), key=lambda row: row.code)
+        return [row for row in found if not row.reverses and not self.reversal_of(row.code)]
 
     def standing(self, code: str) -> Row:
         """The last entry that stands for one, which may be itself."""
-        return next((row for row in reversed(self.rows) if code in row.replaces), None) or self.row(code)
+        return self.index.standing.get(code) or self.row(code)
 
     def correct(self, who: Who, code: str, sent: Json, reversal_date: str, catalogue: Mapping[str, Json]) -> Row:
         """The entry that stands for a wrong one; raises Refused, and then the caller restores the state of before."""
@@ -255,8 +283,7 @@ class Books:
         found += [("not_applicable", f"/{n}") for n in MEMBERS if sent.get(n) is not None and n not in taken]
         if kind in REFERENCED and "reference" not in sent:
             found.append(("missing_member", "/reference"))
-        if sent["date"] == NOT_YET:
-            found.append(("in_the_future", "/date"))
+        found += [("in_the_future", f"/{n}") for n in ("date", "value_date") if sent.get(n) == NOT_YET]
         if original := sent.get("original"):
             if original["currency"] == "USD":
                 found.append(("not_applicable", "/original/currency"))
@@ -299,8 +326,12 @@ class Books:
                     usual, unusual = FITTING[sent["kind"]]
                     if status_on(catalogue[programme], sent["date"]) not in usual | unusual:
                         found.append(("status_does_not_allow", "/programme"))
+                    if sent["kind"] != "refund" and programme in self.certified:
+                        found.append(("figures_certified", "/programme"))
+        if sent.get("corrects") and sent["corrects"] not in self.index.by_code:
+            found.append(("unknown_code", "/corrects"))
         if sent["kind"] in PRECEDED and (code := sent.get("follows")):
-            row = next((row for row in self.rows if row.code == code), None)
+            row = self.index.by_code.get(code)
             if row is None:
                 found.append(("unknown_code", "/follows"))
             elif (
@@ -317,42 +348,10 @@ class Books:
                     found.append(("does_not_follow", "/original"))
         return found
 
-    def flags(self, row: Row, catalogue: Mapping[str, Json]) -> set[str]:
-        """What the programme of an entry makes unusual about it, when it is the last one."""
-        if row.kind not in FITTING or row.programme is None or row.reverses:
-            return set()
-        programme = catalogue[row.programme]
-        found = set()
-        if status_on(programme, row.date) in FITTING[row.kind][1]:
-            found.add("unusual_for_status")
-        partners = [partner["code"] for partner in programme["organizations"]]
-        if row.organization and partners and row.organization not in partners:
-            found.add("no_longer_taking_part")
-        days = {other.date for other in self.rows if other.date >= row.date}
-
-        def most(kind: str, **parties: str | None) -> Decimal:
-            return max(self.total(kind, day, programme=row.programme, **parties) for day in days)
-
-        budget = programme["budget"]
-        named = {"programme": row.programme, "organization": row.organization}
-        to_none = {**named, "organization": None}
-        if row.kind == "transfer":
-            granted = most("allocation")
-            unnamed = min(self.total("allocation", day, **to_none) for day in days)
-            left = min(self.total("allocation", day, **named) - self.total("transfer", day, **named) for day in days)
-            if unnamed < granted and left + unnamed < 0:
-                found.add("transfer_exceeds_organization_allocation")
-        if row.kind == "allocation" and budget and most("allocation") > Decimal(budget["amount"]):
-            found.add("allocation_exceeds_budget")
-        if row.kind == "expenditure" and programme["budget_lines"]:
-            planned = sum(
-                Decimal(line["amount"])
-                for line in programme["budget_lines"]
-                if (line["organization"], line["category"]) == (row.organization, row.category)
-            )
-            if most("expenditure", organization=row.organization, category=row.category) > planned * Decimal("1.2"):
-                found.add("expenditure_exceeds_budget_line")
-        return found
+    @property
+    def certified(self) -> set[str]:
+        """The programmes whose final figures are certified."""
+        return {code for code, closing in self.closings.items() if closing["state"] == "certified"}
 
     def reverse(self, who: Who, code: str, date: str) -> Row:
         row = self.require_reversible(who, code)
@@ -364,16 +363,18 @@ class Books:
         reversals = [self.append(**self.turned(turned, date)) for turned in (row, *resting)]
         self.require_balances(reversals[0])
         self.require_promise(reversals[0])
-        return reversals[0]
+        return self.flagged(reversals[0], {})
 
     def require_reversible(self, who: Who, code: str) -> Row:
-        row = next((row for row in self.rows if row.code == code), None)
+        row = self.index.by_code.get(code)
         if row is None:
             raise Refused(404, ("not_found", None))
         if not may_enter(who, row.kind, row.organization):
             raise Refused(403, ("forbidden", None))
         if row.reverses or self.reversal_of(code):
             raise Refused(409, ("not_reversible", None))
+        if row.kind != "refund" and row.programme in self.certified:
+            raise Refused(409, ("figures_certified", None))
         return row
 
     @staticmethod
@@ -395,7 +396,12 @@ class Books:
 
     def followers(self, commitment: Row, kind: str, until: str | None) -> list[Row]:
         codes = (commitment.code, *commitment.replaces)
-        return [row for row in self.found(kind, until) if row.follows in codes]
+        return [
+            row
+            for code in codes
+            for row in self.index.followers.get(code, ())
+            if row.kind == kind and (until is None or row.date <= until)
+        ]
 
     def promised(self, commitment: Row, until: str | None) -> Decimal:
         amendments = self.followers(commitment, "commitment_amendment", until)
@@ -426,31 +432,26 @@ class Books:
         for code in {row.contributor for row in self.rows if row.contributor}:
             yield "exceeds_deposits", {"contributor": code}, {"deposit": 1, "contributor_refund": -1}
 
-    def lowest(self, parties: Mapping[str, str | None], signs: Mapping[str, int], since: str) -> tuple[Decimal, str]:
-        days = sorted({row.date for row in self.rows if row.date >= since})
-        on = [
-            (sum((sign * self.total(kind, day, **parties) for kind, sign in signs.items()), Decimal(0)), day)
-            for day in days
-        ]
-        return min(on)
+    def daily(self, parties: Mapping[str, str | None], signs: Mapping[str, int]) -> list[tuple[str, Decimal]]:
+        """A balance at the end of each day with an entry of it."""
+        moved: dict[str, Decimal] = defaultdict(Decimal)
+        for kind, sign in signs.items():
+            for row in self.found(kind, None, **parties):
+                moved[row.date] += sign * row.amount
+        found, balance = [], Decimal(0)
+        for day in sorted(moved):
+            balance += moved[day]
+            found.append((day, balance))
+        return found
 
     def require_balances(self, row: Row) -> None:
+        """Raise Refused where an entry brings a balance below zero, with the first day on which it is the lowest."""
         for code, parties, signs in self.balances():
-            if row.kind not in signs or any(getattr(row, name) != value for name, value in parties.items()):
-                continue
-            amount, day = self.lowest(parties, signs, row.date)
-            if amount < 0:
-                # A day without an entry of these kinds has the balance of the last one that has.
-                days = {r.date for r in self.rows if r.kind in signs and self.of(r, parties)}
-                day = next(d for d in sorted(days) if d >= row.date and self.sum_on(d, parties, signs) == amount)
-                raise Refused(409, (code, None), saying=(f"On {day} ", f" {amount:.2f} USD"))
-
-    @staticmethod
-    def of(row: Row, parties: Mapping[str, str | None]) -> bool:
-        return all(getattr(row, name) == value for name, value in parties.items())
-
-    def sum_on(self, day: str, parties: Mapping[str, str | None], signs: Mapping[str, int]) -> Decimal:
-        return sum((sign * self.total(kind, day, **parties) for kind, sign in signs.items()), Decimal(0))
+            if row.kind in signs and all(getattr(row, name) == value for name, value in parties.items()):
+                later = [(amount, day) for day, amount in self.daily(parties, signs) if day >= row.date]
+                amount, day = min(later)
+                if amount < 0:
+                    raise Refused(409, (code, None), saying=(f"On {day} ", f" {amount:.2f} USD"))
 
     def paid(self, until: str | None, contributor: str | None = None) -> list[Paid]:
         """Commitments that are not reversed on a day, each with what was promised and paid of it."""
@@ -501,130 +502,3 @@ class Books:
             found[place] += self.at_rate(after, paid.promised, paid.committed)
             found[place] -= self.at_rate(start, paid.promised, paid.committed)
         return found
-
-    # - programmes -
-
-    def command(self, asked: Programme) -> None:
-        """Carry out a command to the catalogue; raises Refused with a status alone."""
-        do, (client, organization), code, sent = asked.do, asked.who, asked.code, asked.sent
-        if client in ("agent", "reviewer"):
-            raise Refused(403)
-        fund = client in ("management-unit", "admin")
-        if do == "draft":
-            if client != "agency":
-                raise Refused(403)
-            if code in self.programmes:
-                raise Refused(409)
-            self.require_known(sent)
-            if code in self.drafts:
-                self.older_drafts.append(code)
-            self.drafts[code] = {**copy.deepcopy(sent), "organization": organization}
-            return
-        if do == "extend" and not fund:
-            raise Refused(403)
-        if asked.match is None:
-            raise Refused(428)
-        of_draft = do in ("amend_draft", "discard", "submit")
-        record = self.drafts.get(code) if of_draft else self.programmes.get(code)
-        if record is None or (of_draft and client != "admin" and organization != record["organization"]):
-            raise Refused(404)
-        if asked.match == "stale":
-            raise Refused(412)
-        if do == "amend_draft":
-            self.require_known(sent)
-            record |= copy.deepcopy(sent)
-        elif do == "discard":
-            del self.drafts[code]
-        elif do == "submit":
-            self.submit(code, record)
-        elif do == "extend":
-            if record["status"] not in ("approved", "implementation", "suspended"):
-                raise Refused(409)
-            if sent["end"] <= record["duration"]["end"]:
-                raise Refused(422)
-            record["duration"] = {**record["duration"], "end": sent["end"]}
-        elif not fund and organization != record["lead"]:
-            raise Refused(403)
-        elif do == "amend":
-            self.amend(record, sent, fund)
-        else:
-            self.move(record, sent, fund)
-
-    def submit(self, code: str, draft: Json) -> None:
-        if any(not draft.get(name) for name in set(full(1)) - {"budget_lines"}):
-            raise Refused(422)
-        if draft["organization"] not in draft["organizations"] or not fits(draft):
-            raise Refused(422)
-        del self.drafts[code]
-        kept = {name: value for name, value in draft.items() if name != "organization"}
-        self.programmes[code] = {"budget_lines": [], **kept, "lead": draft["organization"], "status": "concept_note"}
-
-    def amend(self, record: Json, sent: Json, fund: bool) -> None:
-        status = record["status"]
-        funded = status in ("approved", "implementation", "suspended")
-        if funded and not fund:
-            raise Refused(403)
-        if not funded and status not in ("concept_note", "pipeline"):
-            raise Refused(409)
-        # What is stated already is no change.
-        changed = {name: value for name, value in copy.deepcopy(sent).items() if value != record[name]}
-        if funded and "duration" in changed:
-            raise Refused(409)
-        amended = {**record, **changed}
-        if record["lead"] not in amended["organizations"] or not fits(amended):
-            raise Refused(422)
-        if funded and not amended["budget_lines"]:
-            raise Refused(422)
-        record.update(amended)
-
-    def move(self, record: Json, sent: Json, fund: bool) -> None:
-        ways = {
-            "concept_note": "pipeline not_selected withdrawn", "pipeline": "approved not_selected withdrawn",
-            "approved": "implementation suspended cancelled",
-            "implementation": "operationally_closed suspended cancelled",
-            "suspended": "implementation operationally_closed cancelled",
-            "operationally_closed": "financially_closed implementation", "not_selected": "concept_note",
-            "withdrawn": "concept_note", "cancelled": "financially_closed", "financially_closed": "",
-        }  # fmt: skip
-        step = (record["status"], sent["status"])
-        if sent["status"] not in ways[record["status"]].split():
-            raise Refused(409)
-        if not fund and "withdrawn" not in step:
-            raise Refused(403)
-        if sent["date"] != "today" or (fund and sent["decision"] is None):
-            raise Refused(422)
-        if sent["status"] == "approved" and not record["budget_lines"]:
-            raise Refused(422)
-        record["status"] = sent["status"]
-
-    @staticmethod
-    def require_known(sent: Json) -> None:
-        if sent.get("thematic_area") == "99":
-            raise Refused(422)
-
-
-def fits(said: Json) -> bool:
-    """Whether the parts of a programme fit one another."""
-    places, lines, duration = said["places"], said.get("budget_lines", []), said["duration"]
-    shares = [place["share"] for place in places]
-    if len({place["code"] for place in places}) < len(places) or said["thematic_area"] == "99":
-        return False
-    if any(shares) and (None in shares or "0.00" in shares or sum(map(Decimal, shares)) != 100):
-        return False
-    if duration["end"] < duration["start"]:
-        return False
-    if not lines:
-        return True
-    direct: Counter[str] = Counter()
-    for line in lines:
-        cents = int(line["amount"].replace(".", ""))
-        direct[line["organization"]] += 7 * cents if line["category"] != "indirect_costs" else -100 * cents
-    keys = {(line["organization"], line["year"], line["category"]) for line in lines}
-    return (
-        sum(Decimal(line["amount"]) for line in lines) == Decimal(said["budget"])
-        and len(keys) == len(lines)
-        and all(line["organization"] in said["organizations"] for line in lines)
-        and all(int(duration["start"][:4]) <= line["year"] <= int(duration["end"][:4]) for line in lines)
-        # Half a cent is rounded up.
-        and all(left >= -50 for left in direct.values())
-    )

@@ -29,15 +29,16 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "transfer_from_fund": ("counterpart_fund",), "transfer_to_fund": ("counterpart_fund",),
     "opening_balance": ("account",),
 }  # fmt: skip
+# What the bank's statement has of an entry that moves cash.
+BANK = ("account", "value_date", "bank_reference")
 TAKES: Mapping[str, tuple[str, ...]] = {
     "pledge": ("thematic_area", "original", "instalments"),
     "commitment": ("thematic_area", "original", "follows", "instalments"),
     "commitment_amendment": ("original", "instalments"),
-    "deposit": ("thematic_area", "original", "follows", "account", "fee"), "allocation": ("organization",),
-    "contributor_refund": ("thematic_area", "original", "account"), "transfer": ("tranche", "account"),
-    "refund": ("account",), "direct_cost": ("organization", "account"), "bank_charge": ("account",),
-    "interest": ("organization", "account"), "other_income": ("account",), "transfer_from_fund": ("account",),
-    "transfer_to_fund": ("account",),
+    "deposit": ("thematic_area", "original", "follows", "fee", *BANK), "allocation": ("organization",),
+    "contributor_refund": ("thematic_area", "original", *BANK), "transfer": ("tranche", *BANK),
+    "refund": BANK, "direct_cost": ("organization", *BANK), "bank_charge": BANK, "interest": ("organization", *BANK),
+    "other_income": BANK, "transfer_from_fund": BANK, "transfer_to_fund": BANK, "opening_balance": ("value_date",),
 }  # fmt: skip
 PRECEDED = {"commitment": "pledge", "deposit": "commitment", "commitment_amendment": "commitment"}
 REFERENCED = (
@@ -48,12 +49,37 @@ DERIVED = ("agent_fee", "exchange_difference")
 KINDS = (*NEEDS, *DERIVED)
 MEMBERS = (
     *("contributor", "programme", "organization", "thematic_area", "category", "tranche", "follows", "original"),
-    *("amendment", "account", "instalments", "fee", "counterpart_fund"),
+    *("amendment", "instalments", "fee", "counterpart_fund"),
+    *BANK,
 )
 CONTRIBUTORS = ("DEU", "USA")
 DRAFTED = ("TST-01", "TST-02")
+# The programme that is carried out to its end.
+CLOSED = "TST-03"
 DAYS = ("2023-12-31", "2024-02-28", "2024-02-29", "2024-03-01", "2025-06-30", "2025-12-31")
+# First and last days of months and years, and the present day.
+OTHER_DAYS = ("2024-01-31", "2024-04-01", "2024-12-31", "2025-01-01", "2025-07-15", "today")
 NOT_YET = "2099-12-31"
+
+
+class Refused(Exception):
+    """Why a command is rejected: the status, and the errors or the problem's code and parts of its detail."""
+
+    def __init__(self, status: int, *errors: tuple[str, str | None], saying: tuple[str, ...] = ()) -> None:
+        super().__init__(status, errors)
+        self.status = status
+        self.errors = sorted((code, pointer or "") for code, pointer in errors)
+        self.saying = saying
+
+
+def require_same(said: Json, expected: Json, *where: object) -> None:
+    """Raise AssertionError with the members that differ."""
+    different = {
+        name: (said.get(name), expected.get(name))
+        for name in said.keys() | expected.keys()
+        if said.get(name) != expected.get(name)
+    }
+    assert not different, (where, different)
 
 
 @dataclass(frozen=True)
@@ -117,11 +143,105 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Certify:
+    """The final figures of a programme are certified.
+
+    figures:  right, or what is wrong with them: off, less or twice
+    promises: what organizations promise to return: none, rest, or more than that
+    """
+
+    who: Who
+    code: str
+    figures: str
+    promises: str
+    date: str
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """The certificate of a programme's final figures is withdrawn."""
+
+    who: Who
+    code: str
+    match: str | None = "present"
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Import:
+    """Entries of earlier years as a table.
+
+    first: the number of its first row; form: csv or xlsx; fault: what is wrong with its control totals, or none
+    again: send the rows of the last import again
+    """
+
+    who: Who
+    entries: tuple[Json, ...]
+    first: int
+    form: str
+    fault: str
+    again: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class ListAccount:
+    """A bank account is listed; account: an index into the accounts of `books_bank`."""
+
+    who: Who
+    account: int
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class ImportStatement:
+    """A bank statement of some days is imported.
+
+    lines: of each entry what it is (the money of a ledger entry, less than that, or another), of which, and its day
+    form:  camt or csv; fault: none, closing, opening, or again for that of an earlier import
+    """
+
+    who: Who
+    account: int
+    days: int
+    lines: tuple[tuple[str, int, int], ...]
+    form: str
+    fault: str
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Bank entries are matched with ledger entries; without matches all proposals that are unambiguous are confirmed.
+
+    matches: of each how the ledger entries are chosen, and indexes of the bank entry and of a ledger entry
+    """
+
+    who: Who
+    account: int
+    matches: tuple[tuple[str, int, int], ...]
+    partial: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """A match is undone."""
+
+    who: Who
+    entry: int
+    match: str | None = "present"
+    dry: bool = False
+
+
+@dataclass(frozen=True)
 class Compare:
     """No write: the present answers are stored for later, and all tables are compared with the journal."""
 
 
-Command = Enter | Reverse | Correct | Programme | Account | Compare
+Banking = ListAccount | ImportStatement | Confirm | Cancel
+Command = Enter | Reverse | Correct | Programme | Account | Certify | Withdraw | Import | Banking | Compare
 
 amounts = st.one_of(st.integers(1, 400), st.sampled_from([49, 50, 51, 150, 250, 9_999, 100_000])).map(
     lambda cents: f"{Decimal(cents) / 100:.2f}"
@@ -129,15 +249,18 @@ amounts = st.one_of(st.integers(1, 400), st.sampled_from([49, 50, 51, 150, 250, 
 rarely = st.integers(0, 7).map(lambda n: n == 0)
 VALUES: Mapping[str, st.SearchStrategy[Any]] = {
     "contributor": st.sampled_from([*CONTRIBUTORS] * 4 + ["ATLANTIS"]),
-    "programme": st.sampled_from(["ETH-01", *DRAFTED] * 3 + ["NONE-99"]),
+    "programme": st.sampled_from(["ETH-01", *DRAFTED, CLOSED] * 3 + ["NONE-99"]),
     "organization": st.sampled_from(["ILO", "IOM", "ILO", "IOM", "WHO", "UN-X"]),
     "thematic_area": st.sampled_from(["1", "2", "1", "2", "9"]),
-    "category": st.sampled_from(["supplies", "travel"]),
+    "category": st.sampled_from(["supplies", "travel", "indirect_costs", "staff_and_personnel"]),
     "tranche": st.integers(1, 3),
     "follows": st.integers(0, 3),
     "original": st.sampled_from(["twice", "twice", "thrice", "euros", "terms", "wrong", "dollars", "later"]),
     "amendment": st.sampled_from(["increase", "decrease", "cancellation"]),
-    "account": st.sampled_from(["USD-1", "USD-2"]),
+    "account": st.sampled_from(["USD-1", "USD-1", "usd-1", "CH11 0000 0001", "USD-2", "CHF-1", "ANOTHER"]),
+    "value_date": st.sampled_from(["2024-03-02", "2025-06-29", *DAYS]),
+    "bank_reference": st.sampled_from(["INV-1", "INV-2", "INV-3"]),
+    "corrects": st.integers(0, 3),
     "instalments": st.sampled_from(["halves", "halves", "wrong"]),
     "counterpart_fund": st.just("Another fund"),
     "fee": st.sampled_from(["0.00", "0.25", "1.00"]).map(lambda amount: {"amount": amount, "reason": "So agreed."}),
@@ -161,7 +284,10 @@ def entry(draw: st.DrawFn) -> Json:
         "expenditure",
     ]
     kind = draw(st.sampled_from([*NEEDS, *more]))
-    sent: Json = {"kind": kind, "date": draw(st.sampled_from(DAYS)), "amount": draw(amounts)}
+    sent: Json = {"kind": kind, "date": draw(st.sampled_from([*DAYS, *DAYS, *OTHER_DAYS])), "amount": draw(amounts)}
+    if kind in ("transfer", "expenditure", "refund", "contributor_refund"):
+        # What is left, to the cent.
+        sent["amount"] = draw(st.sampled_from([sent["amount"], sent["amount"], "rest"]))
     if kind in ("deposit", "allocation"):
         sent["amount"] = draw(st.sampled_from([sent["amount"], "40.00", "12.50"]))
     for name in NEEDS[kind]:
@@ -177,6 +303,8 @@ def entry(draw: st.DrawFn) -> Json:
     if kind in REFERENCED:
         sent["reference"] = "SC-1"
     if draw(rarely):
+        sent["corrects"] = draw(VALUES["corrects"])
+    if draw(rarely):
         wrong = draw(st.sampled_from(["without", "with", "malformed", "not_yet", "unreferenced"]))
         if wrong == "without" and NEEDS[kind]:
             del sent[draw(st.sampled_from(NEEDS[kind]))]
@@ -187,7 +315,7 @@ def entry(draw: st.DrawFn) -> Json:
             name, value = draw(st.sampled_from(MALFORMED))
             sent[name] = value
         elif wrong == "not_yet":
-            sent["date"] = NOT_YET
+            sent[draw(st.sampled_from(["date", "value_date"]))] = NOT_YET
         else:
             sent.pop("reference", None)
     return sent
@@ -209,7 +337,7 @@ reversing = st.builds(
     Reverse,
     who=st.sampled_from([AGENT, AGENT, AGENT, UNIT, ADMIN, IOM, ILO]),
     entry=st.integers(0, 30),
-    date=st.sampled_from([*DAYS, DAYS[-1], DAYS[-1], NOT_YET]),
+    date=st.sampled_from([*DAYS, DAYS[-1], DAYS[-1], "today", NOT_YET]),
     dry=rarely,
 )
 
@@ -330,83 +458,73 @@ accounting = st.builds(
     dry=rarely,
 )
 
-LED = (
-    Programme("draft", IOM, "TST-01", full(10)),
-    Programme("submit", IOM, "TST-01"),
-    Enter(
-        UNIT, ({"kind": "allocation", "date": DAYS[1], "amount": "30.00", "programme": "ETH-01", "reference": "SC"},)
+closing = st.one_of(
+    st.builds(
+        Certify,
+        who=st.sampled_from([AGENT] * 6 + [ADMIN, UNIT]),
+        code=st.sampled_from([CLOSED] * 4 + ["ETH-01", DRAFTED[1], "NONE-99"]),
+        figures=st.sampled_from(["right"] * 5 + ["off", "less", "twice"]),
+        promises=st.sampled_from(["rest"] * 3 + ["none", "more"]),
+        date=st.sampled_from(["today"] * 4 + [DAYS[2], NOT_YET]),
+        dry=rarely,
     ),
-    Enter(
-        AGENT,
-        (
-            {
-                "kind": "commitment",
-                "date": DAYS[1],
-                "amount": "50.00",
-                "contributor": "DEU",
-                "original": "twice",
-                "instalments": "halves",
-            },
+    st.builds(
+        Withdraw, who=st.sampled_from([AGENT] * 6 + [UNIT]), code=st.sampled_from([CLOSED] * 3 + ["ETH-01"]),
+        match=present, dry=rarely,
+    ),
+    # Its accounts are closed, where the ledger says that its money is settled, or it is carried on.
+    st.builds(
+        Programme,
+        do=st.just("status"),
+        who=st.just(UNIT),
+        code=st.just(CLOSED),
+        sent=st.sampled_from(["operationally_closed"] * 3 + ["financially_closed", "implementation"]).map(
+            lambda status: {"status": status, "decision": "Meeting 4", "date": "today"}
         ),
+        dry=rarely,
     ),
-    Enter(AGENT, ({"kind": "deposit", "date": DAYS[2], "amount": "40.50", "contributor": "DEU", "follows": 0},)),
-    Enter(
-        AGENT, ({"kind": "transfer", "date": DAYS[3], "amount": "20.00", "programme": "ETH-01", "organization": "ILO"},)
-    ),
-    Enter(
-        AGENT,
-        (
-            {
-                "kind": "commitment_amendment",
-                "date": DAYS[3],
-                "amount": "10.00",
-                "contributor": "DEU",
-                "follows": 0,
-                "amendment": "increase",
-                "original": "terms",
-            },
-        ),
-    ),
-    Enter(
-        AGENT,
-        (
-            {
-                "kind": "commitment_amendment",
-                "date": DAYS[4],
-                "amount": "2.50",
-                "contributor": "DEU",
-                "follows": 0,
-                "amendment": "cancellation",
-                "original": "terms",
-            },
-        ),
-    ),
-    Enter(
-        AGENT,
-        (
-            {
-                "kind": "deposit",
-                "date": DAYS[4],
-                "amount": "3.30",
-                "contributor": "DEU",
-                "follows": 0,
-                "original": "thrice",
-            },
-        ),
-    ),
-    Correct(ADMIN, 1, "same", "same", "amount", "44.00"),
-    Reverse(AGENT, 3, DAYS[4]),
-    Reverse(AGENT, 3, DAYS[5]),
+)  # fmt: skip
+importing = st.builds(
+    Import,
+    who=st.sampled_from([UNIT] * 5 + [ADMIN, AGENT, REVIEWER]),
+    entries=st.lists(entry(), min_size=1, max_size=4).map(tuple),
+    first=st.integers(1, 9),
+    form=st.sampled_from(["csv", "csv", "xlsx"]),
+    fault=st.sampled_from(["none"] * 6 + ["rows", "total", "missing"]),
+    again=rarely,
+    dry=rarely,
 )
-# Money is there and a programme is on its way before most sequences begin, or nothing is at all.
-sequences = st.tuples(
-    st.sampled_from([LED, LED, LED, ()]),
-    st.lists(
-        st.one_of(
-            *(entering(), entering(), entering(), reversing, correcting, correcting),
-            *(of_programme(), of_programme(), accounting, st.just(Compare())),
-        ),
-        min_size=12,
-        max_size=45,
+accounts = st.sampled_from([0, 0, 0, 1, 2])
+banking = st.one_of(
+    st.builds(ListAccount, who=st.sampled_from([AGENT] * 4 + [UNIT]), account=accounts, dry=rarely),
+    st.builds(
+        ImportStatement,
+        who=st.sampled_from([AGENT] * 8 + [UNIT]),
+        account=accounts,
+        days=st.integers(0, 6),
+        lines=st.lists(
+            st.tuples(
+                st.sampled_from(["ledger"] * 5 + ["less", "other", "other"]), st.integers(0, 30), st.integers(0, 60)
+            ),
+            max_size=5,
+        ).map(tuple),
+        form=st.sampled_from(["camt", "csv"]),
+        fault=st.sampled_from(["none"] * 6 + ["closing", "opening", "again"]),
+        dry=rarely,
     ),
-).map(lambda parts: [*parts[0], *parts[1]])
+    st.builds(
+        Confirm,
+        who=st.sampled_from([AGENT] * 8 + [UNIT]),
+        account=accounts,
+        matches=st.lists(
+            st.tuples(
+                st.sampled_from(["right"] * 6 + ["any", "twice", "unknown", "matched"]), st.integers(0, 20),
+                st.integers(0, 30),
+            ),
+            max_size=3,
+        ).map(tuple),
+        partial=st.booleans(),
+        dry=rarely,
+    ),
+    st.builds(Cancel, who=st.sampled_from([AGENT] * 8 + [UNIT]), entry=st.integers(0, 9), match=present, dry=rarely),
+)  # fmt: skip

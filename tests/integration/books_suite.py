@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
+import asyncio
 import json
-import math
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -23,8 +22,8 @@ from mmptf_catalog.programmes.commands import programme_row
 from mmptf_catalog.programmes.domain import StatedProgramme
 from mmptf_catalog.programmes.schemas import CodeNames
 from tests.conftest import RunningApp, pool_of, service_of
-from tests.integration import books_periods
-from tests.integration.books import PARTIES, Books, Refused, Row
+from tests.integration import books_closings, books_imports, books_periods, books_reconciliation
+from tests.integration.books import PARTIES, Books, Row
 from tests.integration.books_commands import (
     CATALOG,
     CENT,
@@ -34,36 +33,42 @@ from tests.integration.books_commands import (
     LEDGER,
     MALFORMED,
     NOT_YET,
+    OTHER_DAYS,
     PRECEDED,
     REFERENCED,
     REVIEWER,
     STATEMENT,
     Account,
+    Certify,
     Command,
     Compare,
+    Confirm,
     Correct,
     Enter,
+    Import,
     Json,
     Programme,
+    Refused,
     Reverse,
+    Withdraw,
+)
+from tests.integration.books_programmes import carry_out
+from tests.integration.books_statements import (
+    DIVISIONS,
+    check_budgets,
+    check_entries,
+    check_statements,
+    check_totals,
+    money,
+    walk,
 )
 from tests.integration.ledger_client import copied
 from tests.tokens import bearer, writing
 
-AGES = (
-    *("not_due", "past_due_1_to_30", "past_due_31_to_90", "past_due_91_to_180", "past_due_over_180", "no_due_date"),
-)
-
-
-def shown(part: Decimal, whole: Decimal) -> Json:
-    """A share as it is sent: exact, and in hundredths of a per cent that are reached."""
-    exact = Fraction(part) / Fraction(whole)
-    reached = Decimal(math.floor(exact * 10_000)).scaleb(-2)
-    return {"numerator": str(exact.numerator), "denominator": str(exact.denominator), "per_cent": f"{reached:.2f}"}
-
-
-def money(amount: Decimal) -> Json:
-    return {"amount": f"{amount:.2f}", "currency": "USD"}
+# The statements are compared after every fifth command; earlier revisions are asked as well, so that none is left out.
+EVERY = 5
+# How many answers of each service are stored at a time, to be asked again at the end as of their revision.
+STORED = {"funding": 8, "catalog": 2}
 
 
 def now_as_of(text: str) -> str:
@@ -71,25 +76,85 @@ def now_as_of(text: str) -> str:
     return re.sub(r'([?&"])as_of=\d+(&?)', lambda match: match[1] if match[2] else '"' if match[1] == '"' else "", text)
 
 
+@dataclass(frozen=True)
+class View:
+    """The ledger at a revision: how it is asked, and what the model has for it."""
+
+    suite: Suite
+    books: Books
+    catalogue: Mapping[str, Json]
+    revision: int
+    is_past: bool
+
+    async def get(self, path: str, headers: dict[str, str] | None = None) -> Any:
+        if self.is_past:
+            path = f"{path}{'&' if '?' in path else '?'}as_of={self.revision}"
+        return await self.suite.get(self.suite.funding, path, headers)
+
+
 @dataclass
 class Suite:
-    """The two services, the model after the same commands, and answers to compare later."""
+    """The two services, the model after the same commands, and answers to compare later.
+
+    random: by which the days and revisions are drawn that are asked
+    """
 
     catalog: RunningApp
     funding: RunningApp
+    random: Random
     books: Books = field(default_factory=Books)
+    # After each command that wrote something, by the revision of the funding service.
+    past: dict[int, tuple[Books, Mapping[str, Json]]] = field(default_factory=dict)
     answers: list[tuple[RunningApp, int, str, int, str]] = field(default_factory=list)
     steps: int = 0
     # The code of a programme -> that of the newest draft of it.
     draft_codes: dict[str, str] = field(default_factory=dict)
+    last_import: list[Json] = field(default_factory=list)
+    # How many commands were written, tried without writing, or refused with a status.
+    outcomes: Counter[str] = field(default_factory=Counter)
+    _template: bytes = b""
+    _programmes: tuple[int, Mapping[str, Json]] = (-1, {})
 
-    async def get(self, running: RunningApp, path: str) -> Any:
-        answer = await running.client.get(path)
+    async def get(self, running: RunningApp, path: str, headers: dict[str, str] | None = None) -> Any:
+        answer = await running.client.get(path, headers=headers)
+        for _ in range(5):
+            # A busy machine is no finding.
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(float(answer.headers["retry-after"]))
+            answer = await running.client.get(path, headers=headers)
         assert answer.status_code == 200, (path, answer.text)
         return answer.json()
 
     async def revision(self, running: RunningApp) -> int:
         return int(await pool_of(running.app.state.database).fetchval("SELECT coalesce(max(number), 0) FROM revision"))
+
+    async def programmes(self) -> Mapping[str, Json]:
+        """The programmes of the catalogue, which is asked after a write to it."""
+        revision = await self.revision(self.catalog)
+        if self._programmes[0] != revision:
+            listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
+            self._programmes = revision, {item["code"]: item for item in listed["items"]}
+        return self._programmes[1]
+
+    async def template(self) -> bytes:
+        """The empty workbook of entries of earlier years."""
+        if not self._template:
+            answer = await self.funding.client.get(f"{FUNDING}/imports/template?format=xlsx&table=ledger-entries")
+            self._template = answer.content
+        return self._template
+
+    async def match_of(self, path: str, match: str | None) -> str | None:
+        """What a change of a record has in `If-Match`."""
+        if match == "present":
+            running = self.catalog if path.startswith(CATALOG) else self.funding
+            known = await running.client.get(path, headers=bearer("admin"))
+            return str(known.headers.get("etag", "*"))
+        return '"1-000000000000000000"' if match == "stale" else match
+
+    @staticmethod
+    def day(text: str) -> str:
+        return f"{datetime.now(UTC):%Y-%m-%d}" if text == "today" else text
 
     async def decide(self, *codes: str) -> None:
         """Enter the decisions of the Steering Committee that the commands name."""
@@ -108,32 +173,48 @@ class Suite:
             return
         running = self.catalog if isinstance(command, Programme) else self.funding
         before = await self.revision(running)
-        books = copy.deepcopy(self.books)
-        if isinstance(command, Enter):
-            answer, refused = await self.enter(command)
-        elif isinstance(command, Reverse):
-            answer, refused = await self.reverse(command)
-        elif isinstance(command, Correct):
-            answer, refused = await self.correct(command)
-        elif isinstance(command, Account):
-            answer, refused = await books_periods.send(self, command)
-        else:
-            answer, refused = await self.programme(command)
+        books = self.books.copy()
+        answer, refused = await self.carry_out(command)
         if refused:
             assert answer.status_code == refused.status, (answer.text, refused)
             problem = answer.json()
             if refused.errors and refused.status == 422:
-                assert sorted((e["code"], e["pointer"]) for e in problem["errors"]) == refused.errors
+                assert sorted((e["code"], e["pointer"] or "") for e in problem["errors"]) == refused.errors
             elif refused.errors:
-                assert problem["code"] == refused.errors[0][0]
+                assert problem["code"] == refused.errors[0][0], (problem, refused)
             assert all(words in problem["detail"] for words in refused.saying), (problem["detail"], refused.saying)
         else:
             assert answer.status_code in (200, 201, 204), answer.text
+        outcome = refused.status if refused else "tried" if command.dry else "written"
+        self.outcomes[f"{type(command).__name__} {outcome}"] += 1
         if refused or command.dry:
             self.books = books
             assert await self.revision(running) == before
-        await copied(self.funding, self.catalog)
-        await self.check()
+        else:
+            if running is self.catalog:
+                await copied(self.funding, self.catalog)
+                await self.check_programmes()
+            self.past[await self.revision(self.funding)] = self.books.copy(), await self.programmes()
+        if self.steps % EVERY == 0:
+            await self.check()
+
+    async def carry_out(self, command: Command) -> tuple[httpx.Response, Refused | None]:
+        if isinstance(command, Enter):
+            return await self.enter(command)
+        if isinstance(command, Reverse):
+            return await self.reverse(command)
+        if isinstance(command, Correct):
+            return await self.correct(command)
+        if isinstance(command, Account):
+            return await books_periods.send(self, command)
+        if isinstance(command, Certify | Withdraw):
+            return await books_closings.send(self, command)
+        if isinstance(command, Import):
+            return await books_imports.send(self, command)
+        if isinstance(command, Programme):
+            return await self.programme(command)
+        assert not isinstance(command, Compare)
+        return await books_reconciliation.send(self, command)
 
     async def enter(self, command: Enter) -> tuple[httpx.Response, Refused | None]:
         sent = [self.completed(facts) for facts in command.entries]
@@ -151,80 +232,61 @@ class Suite:
         if any((name, facts.get(name)) in MALFORMED for facts in sent for name in ("date", "amount")):
             return answer, Refused(422)
         catalogue = await self.programmes()
-        outcomes: list[Row | Refused] = []
+        outcomes: list[str | Refused] = []
         for facts in sent:
-            books = copy.deepcopy(self.books)
+            kept = len(self.books.rows)
             try:
-                outcomes.append(self.books.enter(command.who, facts, catalogue))
+                outcomes.append(self.books.enter(command.who, facts, catalogue).code)
             except Refused as refused:
-                self.books = books
+                del self.books.rows[kept:]
                 outcomes.append(refused)
+        if command.batch:
+            return answer, self.compare_batch(answer, outcomes, "/entries", command)
+        (outcome,) = outcomes
+        if isinstance(outcome, Refused):
+            return answer, outcome
+        self.check_entry(answer, self.books.row(outcome))
+        return answer, None
+
+    def compare_batch(
+        self, answer: httpx.Response, outcomes: Sequence[str | Refused], pointer: str, command: Enter | Confirm
+    ) -> Refused | None:
+        """Compare the report of a batch with what the model did with each part; returns why all of it is rejected."""
         refusals = [(n, outcome) for n, outcome in enumerate(outcomes) if isinstance(outcome, Refused)]
-        if not command.batch:
-            if refusals:
-                return answer, refusals[0][1]
-            self.check_entry(answer, outcomes[0], catalogue)
-            return answer, None
-        errors = [(code, f"/entries/{n}{pointer}") for n, outcome in refusals for code, pointer in outcome.errors]
+        errors = [(code, f"{pointer}/{n}{path}") for n, outcome in refusals for code, path in outcome.errors]
         if refusals and not command.partial:
-            return answer, Refused(422, *errors)
+            return Refused(422, *errors)
         report = answer.json()
-        assert [row["code"] for row in report["outcomes"]] == [getattr(outcome, "code", None) for outcome in outcomes]
+        assert answer.status_code == 200, answer.text
+        assert [row["code"] for row in report["outcomes"]] == [
+            None if isinstance(outcome, Refused) else outcome for outcome in outcomes
+        ]
         assert [row["status"] for row in report["outcomes"]] == [
             getattr(outcome, "status", 200) for outcome in outcomes
         ]
         reported = [(error["code"], error["pointer"]) for row in report["outcomes"] for error in row["errors"]]
         assert sorted(reported) == sorted(errors)
-        assert (report["written"], report["refused"]) == (len(sent) - len(refusals), len(refusals))
+        assert (report["written"], report["refused"]) == (len(outcomes) - len(refusals), len(refusals))
         assert report["dry_run"] == command.dry
-        return answer, None
+        return None
 
-    async def programmes(self) -> dict[str, Json]:
-        listed = await self.get(self.catalog, f"{CATALOG}/programmes?limit=1000")
-        return {item["code"]: item for item in listed["items"]}
-
-    def check_entry(self, answer: httpx.Response, row: Row | Refused, catalogue: Mapping[str, Json]) -> None:
-        """Check that the answer shows the entry that was sent, under the next code."""
-        assert isinstance(row, Row)
+    def check_entry(self, answer: httpx.Response, row: Row) -> None:
+        """Check that the answer shows the entry that was sent, under the next code, with its flags."""
         assert answer.status_code == 201, answer.text
         said = answer.json()
         assert (said["code"], said["kind"], said["date"]) == (row.code, row.kind, row.date)
         assert said["sum"] == money(row.amount)
         assert answer.headers["location"] == f"{LEDGER}/{row.code}"
-        parties = {"programme": row.programme, "organization": row.organization}
-        if row.kind in ("expenditure", "refund") and not row.reverses:
-            flag = {"expenditure": "expenditure_exceeds_transfers", "refund": "refund_exceeds_unspent"}[row.kind]
-            days = {r.date for r in self.books.rows if r.date >= row.date}
-            spent = {
-                day: self.books.total("expenditure", day, **parties)
-                - self.books.total("transfer", day, **parties)
-                + self.books.total("refund", day, **parties)
-                for day in days
-            }
-            if spent[row.date] > 0:
-                assert flag in said["flags"]
-            elif max(spent.values()) <= 0:
-                assert flag not in said["flags"]
-        if row.kind == "deposit" and row.follows and not row.reverses:
-            commitment = self.books.standing(row.follows)
-            assert ("deposit_in_other_currency" in said["flags"]) == (row.currency != commitment.currency)
-            left = [
-                self.books.promised(commitment, day)
-                - sum((self.books.settles(d, commitment) for d in self.books.followers(commitment, "deposit", day)),
-                      Decimal(0))
-                for day in {r.date for r in self.books.rows if r.date >= row.date}
-            ]  # fmt: skip
-            assert ("deposit_exceeds_commitment" in said["flags"]) == (min(left) < 0)
+        assert sorted(said["flags"]) == [flag for flag, _ in row.flags], (row, said["flag_details"])
         assert [detail["flag"] for detail in said["flag_details"]] == said["flags"]
-        others = {
-            "expenditure_exceeds_transfers", "refund_exceeds_unspent", "deposit_exceeds_commitment",
-            "deposit_in_other_currency",
-        }  # fmt: skip
-        assert set(said["flags"]) - others == self.books.flags(row, catalogue)
 
     def completed(self, facts: Json) -> Json:
         """The body of an entry, with the code that `follows` stands for, and an original that matches the amount."""
-        sent = dict(facts)
+        sent = {name: self.day(value) if name == "date" else value for name, value in facts.items()}
+        if sent["amount"] == "rest":
+            sent["amount"] = f"{max(self.rest_of(sent), CENT):.2f}"
+        if (place := sent.get("corrects")) is not None:
+            sent["corrects"] = self.books.rows[-1 - place].code if place < len(self.books.rows) else "L-999999"
         followed = None
         if (place := sent.get("follows")) is not None:
             wanted = [row for row in self.books.rows if row.kind == PRECEDED.get(sent["kind"])] or self.books.rows
@@ -255,11 +317,22 @@ class Suite:
             ]
         return sent
 
+    def rest_of(self, sent: Json) -> Decimal:
+        """What may still be paid, spent or returned."""
+        total, programme, contributor = self.books.total, sent.get("programme"), sent.get("contributor")
+        if sent["kind"] == "transfer":
+            return total("allocation", programme=programme) - total("transfer", programme=programme)
+        if sent["kind"] == "contributor_refund":
+            paid = total("deposit", contributor=contributor)
+            return paid - total("contributor_refund", contributor=contributor)
+        pair = {"programme": programme, "organization": sent.get("organization")}
+        return total("transfer", **pair) - total("refund", **pair) - total("expenditure", **pair)
+
     async def reverse(self, command: Reverse) -> tuple[httpx.Response, Refused | None]:
         rows = self.books.rows
         code = rows[command.entry % len(rows)].code if rows else "L-000001"
         # Of two reasons to refuse, either may be named: one at a time.
-        date = DAYS[-1] if self.books.reversal_of(code) else command.date
+        date = DAYS[-1] if self.books.reversal_of(code) else self.day(command.date)
         answer = await self.funding.client.post(
             f"{LEDGER}/{code}/reversal",
             json={"date": date, "reason": "It was wrong."},
@@ -270,7 +343,7 @@ class Suite:
             row = self.books.reverse(command.who, code, date)
         except Refused as refused:
             return answer, refused
-        self.check_entry(answer, row, {})
+        self.check_entry(answer, row)
         assert answer.json()["reverses"] == code
         return answer, None
 
@@ -279,7 +352,7 @@ class Suite:
         row = rows[command.entry % len(rows)] if rows else None
         sent: Json = {"kind": row.kind if row and row.kind not in DERIVED else "interest"}
         if row:
-            sent |= {name: getattr(row, name) for name in PARTIES if getattr(row, name) is not None}
+            sent |= {n: getattr(row, n) for n in (*PARTIES, "bank_reference") if getattr(row, n) is not None}
         if sent["kind"] in REFERENCED:
             sent["reference"] = "SC-1"
         if sent["kind"] in ("interest", "commitment_amendment"):
@@ -318,12 +391,11 @@ class Suite:
             params={"dry_run": str(command.dry).lower()},
             headers=writing(*command.who),
         )
-        catalogue = await self.programmes()
         try:
-            right = self.books.correct(command.who, code, sent, day, catalogue)
+            right = self.books.correct(command.who, code, sent, day, await self.programmes())
         except Refused as refused:
             return answer, refused
-        self.check_entry(answer, right, catalogue)
+        self.check_entry(answer, right)
         assert answer.json()["replaces"] == [*right.replaces]
         return answer, None
 
@@ -343,255 +415,54 @@ class Suite:
         method, path, sent = ways[do]
         if sent and sent.get("date") == "today":
             sent["date"] = f"{datetime.now(UTC):%Y-%m-%d}"
-        match = command.match
-        if match == "present":
-            known = await self.catalog.client.get(path.removesuffix("/submission"), headers=bearer("admin"))
-            match = known.headers.get("etag", "*")
-        elif match == "stale":
-            match = '"1-000000000000000000"'
+        match = await self.match_of(path.removesuffix("/submission"), command.match)
         query = {"dry_run": str(command.dry).lower()}
         answer = await self.catalog.client.request(
             method, path, json=sent, params=query, headers=writing(*command.who, match=match)
         )
         try:
-            self.books.command(command)
+            carry_out(self.books, command)
         except Refused as refused:
             return answer, refused
         if do == "draft" and not command.dry and answer.status_code == 201:
             self.draft_codes[code] = answer.json()["code"]
         return answer, None
 
-    # - what has to hold after each of them -
+    # - what has to hold -
 
     async def check(self) -> None:
-        on = [None, *DAYS][self.steps % (len(DAYS) + 1)]
-        await self.check_statements(on)
-        await books_periods.check_periods(self)
-        if self.steps % 3 == 0:
-            await self.check_totals()
-        await self.check_programmes()
-        for _, parties, signs in self.books.balances():
-            if self.books.rows:
-                assert self.books.lowest(parties, signs, "")[0] >= 0
+        """Compare all statements as they are now, and as of an earlier revision, each of days drawn by lot."""
+        catalogue, revision = await self.programmes(), await self.revision(self.funding)
+        await self.check_at(View(self, self.books, catalogue, revision, is_past=False))
+        if self.past:
+            revision = self.random.choice([*self.past])
+            await self.check_at(View(self, *self.past[revision], revision, is_past=True))
 
-    def line(self, kind: str, on: str | None, **parties: str) -> Json:
-        rows = self.books.found(kind, on, **parties)
-        return {"kind": kind, "sum": money(sum((r.amount for r in rows), Decimal(0))), "rows": len(rows)}
+    async def check_at(self, view: View) -> None:
+        links = await check_statements(view, self.a_day())
+        by = self.random.sample(("organization", "year", "category"), self.random.randint(1, 3))
+        await check_budgets(view, self.a_day(), tuple(by))
+        await check_totals(view, (self.random.choice(DIVISIONS), self.random.choice(DIVISIONS)))
+        await check_entries(view)
+        await books_periods.check_periods(view, self.a_day(), self.a_day(), self.a_day(), links)
+        await books_closings.check_closings(view)
+        await books_reconciliation.check_bank(view, self.a_day())
+        if links:
+            await walk(view, self.random.choice(links))
+        for _, parties, signs in view.books.balances():
+            assert all(amount >= 0 for _, amount in view.books.daily(parties, signs))
 
-    def delivery(self, on: str | None, **parties: str) -> Json:
-        books = self.books
-        net = books.total("transfer", on, **parties) - books.total("refund", on, **parties)
-        spent = books.total("expenditure", on, **parties)
-        return {
-            "net_funded": money(net),
-            "expenditure": money(spent),
-            "share": shown(spent, net) if net else None,
-        }
-
-    def commitments(self, on: str | None, contributor: str | None = None) -> Json:
-        who = {"contributor": contributor} if contributor else {}
-        paid = sum((commitment.paid for commitment in self.books.paid(on, contributor)), Decimal(0))
-        committed = self.books.total("commitment", on, **who) + self.books.total("commitment_amendment", on, **who)
-        return {
-            "committed": self.line("commitment", on, **who),
-            "amendments": self.line("commitment_amendment", on, **who),
-            "paid": money(paid),
-            "outstanding": money(committed - paid),
-            "exchange_differences": self.line("exchange_difference", on, **who),
-        }
-
-    def overspent(self, on: str | None, **parties: str) -> bool:
-        rows = self.books.found("expenditure", on, **parties)
-        return any(
-            self.books.total("expenditure", on, programme=p, organization=o)
-            > self.books.total("transfer", on, programme=p, organization=o)
-            - self.books.total("refund", on, programme=p, organization=o)
-            for p, o in {(row.programme, row.organization) for row in rows}
-        )
-
-    async def check_statements(self, on: str | None) -> None:
-        books, query = self.books, f"?on={on}" if on else ""
-        fund = await self.get(self.funding, STATEMENT + query)
-        links: list[Json] = []
-        said = self.without_links(fund, links)
-        income = ("deposit", "interest", "transfer_from_fund", "other_income", "opening_balance")
-        paid = (
-            *("transfer", "refund", "agent_fee", "direct_cost", "bank_charge", "contributor_refund"),
-            "transfer_to_fund",
-        )
-        sources, uses = ([self.line(kind, on) for kind in kinds] for kinds in (income, paid))
-        signs = dict.fromkeys((*income, *paid), 1) | {"refund": -1}
-        got = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in sources), Decimal(0))
-        used = sum((signs[line["kind"]] * Decimal(line["sum"]["amount"]) for line in uses), Decimal(0))
-        assert said == {
-            "on": on,
-            "sources": sources,
-            "total_sources": money(got),
-            "uses": uses,
-            "total_uses": money(used),
-            "balance": money(got - used),
-            "pledges": self.line("pledge", on),
-            "commitments": self.commitments(on),
-            "allocations": self.line("allocation", on),
-            "not_yet_transferred": money(books.total("allocation", on) - books.total("transfer", on)),
-            "delivery": self.delivery(on),
-            "revision": await self.revision(self.funding),
-        }
-        counted = [row for row in books.rows if on is None or row.date <= on]
-        contributors = await self.items("contributors", query, links)
-        assert contributors == [
-            {
-                "contributor": code,
-                "name": {"DEU": "Germany", "USA": "United States of America"}.get(code, ""),
-                "pledges": self.line("pledge", on, contributor=code),
-                "commitments": self.commitments(on, code),
-                "deposits": self.line("deposit", on, contributor=code),
-                "refunds": self.line("contributor_refund", on, contributor=code),
-            }
-            | {"name": contributors[n]["name"]}
-            for n, code in enumerate(sorted({row.contributor for row in counted if row.contributor}))
-        ]
-        programmes = await self.items("programmes", query, links)
-        catalogue = await self.programmes()
-        for item in programmes:
-            budget = item.pop("budget")
-            known = catalogue[item["programme"]]
-            amount = known["budget"] and known["budget"]["amount"]
-            assert item.pop("title") == known["title"]
-            assert (budget and budget["sum"]["amount"]) == amount
-            if budget:
-                granted = books.total("allocation", on, programme=item["programme"])
-                assert budget["allocated"] == shown(granted, Decimal(amount or 1))
-        assert programmes == [
-            {
-                "programme": code,
-                "allocations": self.line("allocation", on, programme=code),
-                "transfers": self.line("transfer", on, programme=code),
-                "refunds": self.line("refund", on, programme=code),
-                "not_yet_transferred": money(
-                    books.total("allocation", on, programme=code) - books.total("transfer", on, programme=code)
-                ),
-                "delivery": self.delivery(on, programme=code),
-                "overspent": self.overspent(on, programme=code),
-            }
-            for code in sorted({row.programme for row in counted if row.programme})
-        ]
-        organizations = await self.items("organizations", query, links)
-        assert organizations == [
-            {
-                "organization": code,
-                "allocations": self.line("allocation", on, organization=code),
-                "direct_costs": self.line("direct_cost", on, organization=code),
-                "interest": self.line("interest", on, organization=code),
-                "transfers": self.line("transfer", on, organization=code),
-                "refunds": self.line("refund", on, organization=code),
-                "delivery": self.delivery(on, organization=code),
-                "overspent": self.overspent(on, organization=code),
-            }
-            for code in sorted({row.organization for row in counted if row.organization})
-        ]
-        self.add_up(said, contributors, programmes, organizations)
-        await self.check_outstanding(on, query, said)
-        if self.steps % 5 == 0:
-            for line in links:
-                await self.walk(line)
-
-    def add_up(self, fund: Json, contributors: list[Json], programmes: list[Json], organizations: list[Json]) -> None:
-        """Check that the parts that are answered add up to the whole, independently of the model."""
-
-        def whole(line: Json, items: list[Json], name: str) -> None:
-            assert sum((Decimal(i[name]["sum"]["amount"]) for i in items), Decimal(0)) == Decimal(line["sum"]["amount"])
-            assert sum(i[name]["rows"] for i in items) == line["rows"]
-
-        whole(fund["sources"][0], contributors, "deposits")
-        whole(fund["pledges"], contributors, "pledges")
-        whole(fund["allocations"], programmes, "allocations")
-        for items in (programmes, organizations):
-            whole(fund["uses"][0], items, "transfers")
-            whole(fund["uses"][1], items, "refunds")
-            for name in ("net_funded", "expenditure"):
-                parts = sum((Decimal(item["delivery"][name]["amount"]) for item in items), Decimal(0))
-                assert parts == Decimal(fund["delivery"][name]["amount"])
-        for name in ("paid", "outstanding"):
-            parts = sum((Decimal(item["commitments"][name]["amount"]) for item in contributors), Decimal(0))
-            assert parts == Decimal(fund["commitments"][name]["amount"])
-
-    async def check_outstanding(self, on: str | None, query: str, fund: Json) -> None:
-        outstanding = await self.get(self.funding, f"{STATEMENT}/commitments{query}")
-
-        def of_currency(amount: Decimal, currency: str) -> Json:
-            return {"amount": f"{amount:.2f}", "currency": currency}
-
-        whole = [Decimal(0)] * 6
-        expected = []
-        for found in sorted(self.books.paid(on), key=lambda each: (each.row.date, each.row.code)):
-            if found.settled >= found.promised:
-                continue
-            row, ageing = found.row, self.books.ageing(found, on) if on else []
-            whole = [total + part for total, part in zip(whole, ageing or whole, strict=True)]
-            expected.append(
-                {
-                    "commitment": row.code,
-                    "contributor": row.contributor,
-                    "date": row.date,
-                    "committed": money(found.committed),
-                    "paid": money(found.paid),
-                    "outstanding": money(found.committed - found.paid),
-                    "in_own_currency": {
-                        "committed": of_currency(found.promised, row.currency),
-                        "paid": of_currency(found.settled, row.currency),
-                        "outstanding": of_currency(found.promised - found.settled, row.currency),
-                    },
-                    "received": money(found.received),
-                    "ageing": dict(zip(AGES, map(money, ageing), strict=True)) if on else None,
-                }
-            )
-        assert outstanding["items"] == expected
-        assert outstanding["outstanding"] == fund["commitments"]["outstanding"]
-        assert outstanding["ageing"] == (dict(zip(AGES, map(money, whole), strict=True)) if on else None)
-
-    async def items(self, what: str, query: str, links: list[Json]) -> list[Json]:
-        said = await self.get(self.funding, f"{STATEMENT}/{what}{query}")
-        found: list[Json] = [self.without_links(item, links) for item in said["items"]]
-        return found
-
-    def without_links(self, said: Any, links: list[Json]) -> Any:
-        """An answer without the links of its lines, which go into `links`."""
-        if isinstance(said, list):
-            return [self.without_links(item, links) for item in said]
-        if not isinstance(said, dict):
-            return said
-        if set(said) == {"kind", "sum", "rows", "link"}:
-            links.append(said)
-        return {name: self.without_links(value, links) for name, value in said.items() if name != "link"}
-
-    async def walk(self, line: Json) -> None:
-        """Check that the rows at a line's link are as many as it counts and have its sum."""
-        rows, path = [], f"{line['link']}&limit=3"
-        while path:
-            page = await self.get(self.funding, path)
-            rows += page["items"]
-            path = page["next"]
-        assert len(rows) == line["rows"] == page["total"]
-        assert money(sum((Decimal(row["sum"]["amount"]) for row in rows), Decimal(0))) == line["sum"]
-        assert {row["kind"] for row in rows} <= {line["kind"]}
-
-    async def check_totals(self) -> None:
-        ways = ["kind", "contributor", "programme", "organization", "thematic_area", "category", "account", "year"]
-        by = [ways[self.steps // 3 % 8], ways[self.steps // 24 % 8]]
-        query = "&".join(f"by={way}" for way in dict.fromkeys(by))
-        totals = await self.get(self.funding, f"{LEDGER}/totals?{query}")
-        assert totals["rows"] == len(self.books.rows)
-        assert [total["stage"] for total in totals["totals"]] == sorted({row.kind for row in self.books.rows})
-        for total in totals["totals"]:
-            rows = self.books.found(total["stage"])
-            assert (total["sum"], total["rows"]) == (money(sum((r.amount for r in rows), Decimal(0))), len(rows))
-            sums: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
-            for row in rows:
-                keys = {**vars(row), "year": row.date[:4]} if hasattr(row, "__dict__") else {}
-                sums[tuple(keys[way] or "not_stated" for way in totals["by"])] += row.amount
-            groups = {tuple(key["value"] for key in group["keys"]): group["sum"] for group in total["groups"]}
-            assert groups == {key: money(amount) for key, amount in sums.items()}
+    def a_day(self) -> str | None:
+        """A day of the past, today, a day on the border of a period or beside one with entries, or none."""
+        lot = self.random.random()
+        if lot < 0.1:
+            return None
+        if lot < 0.2:
+            return self.day("today")
+        near = date.fromisoformat(self.day(self.random.choice((*DAYS, *OTHER_DAYS, *books_periods.BORDERS))))
+        if lot < 0.8:
+            return str(min(near + timedelta(self.random.choice((-1, 0, 0, 1))), datetime.now(UTC).date()))
+        return str(date(2023, 12, 1) + timedelta(self.random.randrange(800)))
 
     async def check_programmes(self) -> None:
         for code, said in self.books.programmes.items():
@@ -636,7 +507,7 @@ class Suite:
         )
         for running, paths in ((self.funding, by_ledger), (self.catalog, by_catalogue)):
             revision = await self.revision(running)
-            for path in paths:
+            for path in self.random.sample(paths, STORED[running.name]):
                 answer = await running.client.get(path)
                 self.answers.append((running, revision, path, answer.status_code, answer.text))
 

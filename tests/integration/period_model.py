@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 Json = dict[str, Any]
@@ -51,63 +53,108 @@ def usd(amount: Decimal) -> Json:
     return {"amount": f"{amount:.2f}", "currency": "USD"}
 
 
-class Model:
-    """The entries of the list, and what they add up to."""
+class Counted(Protocol):
+    """What the statements read of an entry."""
 
-    def __init__(self, rows: list[Json], areas: Mapping[str, str | None]) -> None:
-        self.rows = rows
-        self.areas = areas
-        self.by_code = {row["code"]: row for row in rows}
+    @property
+    def code(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def date(self) -> str: ...
+    @property
+    def amount(self) -> Decimal: ...
+    @property
+    def contributor(self) -> str | None: ...
+    @property
+    def programme(self) -> str | None: ...
+    @property
+    def organization(self) -> str | None: ...
+    @property
+    def thematic_area(self) -> str | None: ...
+    @property
+    def follows(self) -> str | None: ...
 
-    def area(self, row: Json) -> str:
-        """The thematic area whose money an entry is."""
-        if row["programme"]:
-            found = self.areas.get(row["programme"])
-        elif row["kind"] == "agent_fee":
-            found = self.by_code[row["follows"]]["thematic_area"]
-        else:
-            found = row["thematic_area"]
-        return found or "not_stated"
 
-    def party(self, row: Json, name: str) -> str | None:
-        found: str | None = self.area(row) if name == "thematic_area" else row[name]
-        return found
+class Listed(SimpleNamespace):
+    """An entry of the list."""
 
-    def sums(self, rows: Iterable[Json], signs: Mapping[str, int]) -> Decimal:
-        found = (Decimal(r["sum"]["amount"]) * signs[r["kind"]] for r in rows if r["kind"] in signs)
-        return sum(found, Decimal(0))
+    def __init__(self, row: Json) -> None:
+        super().__init__(**row, amount=Decimal(row["sum"]["amount"]))
 
-    def line(self, rows: list[Json], kind: str, start: str | None, end: str | None) -> Json:
-        before = [row for row in rows if start and row["date"] < start and row["kind"] == kind]
-        within = [row for row in rows if self.within(row, start, end) and row["kind"] == kind]
-        opening, moved = self.sums(before, {kind: 1}), self.sums(within, {kind: 1})
+
+class Sums:
+    """What entries of each kind add up to before a period and in it."""
+
+    def __init__(self, rows: Iterable[Counted], start: str | None, end: str | None) -> None:
+        self.opening: dict[str, Decimal] = defaultdict(Decimal)
+        self.moved: dict[str, Decimal] = defaultdict(Decimal)
+        self.rows: Counter[str] = Counter()
+        for row in rows:
+            if start is not None and row.date < start:
+                self.opening[row.kind] += row.amount
+            elif end is None or row.date <= end:
+                self.moved[row.kind] += row.amount
+                self.rows[row.kind] += 1
+
+    def line(self, kind: str) -> Json:
+        opening, moved = self.opening[kind], self.moved[kind]
         return {
-            "kind": kind, "opening": usd(opening), "sum": usd(moved), "rows": len(within),
+            "kind": kind, "opening": usd(opening), "sum": usd(moved), "rows": self.rows[kind],
             "closing": usd(opening + moved),
         }  # fmt: skip
 
-    def balance(self, rows: list[Json], signs: Mapping[str, int], start: str | None, end: str | None) -> Json:
-        opening = self.sums([row for row in rows if start and row["date"] < start], signs)
-        change = self.sums([row for row in rows if self.within(row, start, end)], signs)
+    def balance(self, signs: Mapping[str, int]) -> Json:
+        opening = sum((self.opening[kind] * sign for kind, sign in signs.items()), Decimal(0))
+        change = sum((self.moved[kind] * sign for kind, sign in signs.items()), Decimal(0))
         return {"opening": usd(opening), "change": usd(change), "closing": usd(opening + change)}
 
+
+class Model:
+    """The entries of the ledger, and what they add up to."""
+
+    def __init__(self, rows: Sequence[Counted], areas: Mapping[str, str | None]) -> None:
+        self.rows = rows
+        self.areas = areas
+        self.by_code = {row.code: row for row in rows}
+
+    def area(self, row: Counted) -> str:
+        """The thematic area whose money an entry is."""
+        if row.programme:
+            found = self.areas.get(row.programme)
+        elif row.kind == "agent_fee" and row.follows:
+            found = self.by_code[row.follows].thematic_area
+        else:
+            found = row.thematic_area
+        return found or "not_stated"
+
+    def party(self, row: Counted, name: str) -> str | None:
+        found: str | None = self.area(row) if name == "thematic_area" else getattr(row, name)
+        return found
+
     @staticmethod
-    def within(row: Json, start: str | None, end: str | None) -> bool:
-        return (start is None or row["date"] >= start) and (end is None or row["date"] <= end)
+    def sums(rows: Iterable[Counted], signs: Mapping[str, int]) -> Decimal:
+        return sum((row.amount * signs[row.kind] for row in rows if row.kind in signs), Decimal(0))
+
+    @staticmethod
+    def within(row: Counted, start: str | None, end: str | None) -> bool:
+        return (start is None or row.date >= start) and (end is None or row.date <= end)
 
     def statements(self, what: str, start: str | None, end: str | None) -> list[Json]:
         name = PARTY[what]
-        parties: dict[str, list[Json]] = {}
+        parties: dict[str, list[Counted]] = {}
         for row in self.rows:
-            if end is None or row["date"] <= end:
+            if end is None or row.date <= end:
                 party = self.party(row, name)
                 if party is not None:
                     parties.setdefault(party, []).append(row)
+        ordered = sorted(parties.items(), key=lambda found: (found[0] == "not_stated", found[0]))
         return [
             {name: party}
-            | {member: self.line(rows, kind, start, end) for member, kind in LINES[what].items()}
-            | {member: self.balance(rows, signs, start, end) for member, signs in BALANCES[what].items()}
-            for party, rows in sorted(parties.items(), key=lambda found: (found[0] == "not_stated", found[0]))
+            | {member: sums.line(kind) for member, kind in LINES[what].items()}
+            | {member: sums.balance(signs) for member, signs in BALANCES[what].items()}
+            for party, rows in ordered
+            for sums in [Sums(rows, start, end)]
         ]
 
 
@@ -126,23 +173,27 @@ def days(start: str | None, end: str | None) -> dict[str, str]:
 
 
 async def check(get: Get, model: Model, start: str | None, end: str | None, **query: str) -> list[Json]:
-    """Compare the statements for some days with the model; returns what has a link."""
-    asked = urlencode(days(start, end) | query)
+    """Compare the statements for some days with the model; returns what has a link.
+
+    query: further parameters; a `period` stands for the days
+    """
+    asked = urlencode(query if "period" in query else days(start, end) | query)
+    sums = Sums(model.rows, start, end)
     links = list[Json]()
     fund = without_links(await get(f"{STATEMENTS}/fund?{asked}"), links)
-    assert fund["sources"] == [model.line(model.rows, kind, start, end) for kind in CAME]
-    assert fund["uses"] == [model.line(model.rows, kind, start, end) for kind in WENT]
+    assert fund["sources"] == [sums.line(kind) for kind in CAME]
+    assert fund["uses"] == [sums.line(kind) for kind in WENT]
     for member, kind in (
         *PROMISES.items(), ("exchange_differences", "exchange_difference"), ("allocations", "allocation"),
         ("expenditures", "expenditure"),
     ):  # fmt: skip
-        assert fund[member] == model.line(model.rows, kind, start, end)
+        assert fund[member] == sums.line(kind)
     for member, signs in (
         ("cash", CASH), ("available_to_allocate", AVAILABLE), ("not_yet_transferred", WAITING),
         ("balance_with_organizations", HELD), ("total_sources", dict.fromkeys(CAME, 1)),
         ("total_uses", {kind: -CASH[kind] for kind in WENT}),
     ):  # fmt: skip
-        assert fund[member] == model.balance(model.rows, signs, start, end), member
+        assert fund[member] == sums.balance(signs), member
     assert (fund["date_from"], fund["date_to"]) == (start, end)
     available = Decimal(0)
     for what in LINES:

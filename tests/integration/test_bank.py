@@ -405,6 +405,28 @@ async def test_the_reconciliation_of_a_closed_period_stays_as_it_was(bank: Bank)
     assert (await bank.cancel("M-000001")).status_code == 200
 
 
+async def test_what_is_matched_stays_with_its_account_when_a_second_one_is_listed(bank: Bank) -> None:
+    await bank.ledger.enter("interest", "5.00", "2026-01-02")
+    await bank.ledger.enter("interest", "7.00", "2026-01-03")
+    await bank.imported(camt(Stated("0.00", "5.00", entries=(Booked("5.00", "2026-01-04"),), account=IBAN)))
+    assert (await bank.match(pair("B-000001", "L-000001"))).status_code == 200
+    assert (await bank.add_account(code="USD-2", number="DE12")).status_code == 201
+    found = await bank.get("/reconciliation/USD-1")
+    assert (found["ledger"]["amount"], found["unexplained"]["amount"]) == ("5.00", "0.00")
+    assert [each["code"] for each in found["without_account"]] == ["L-000002"]
+
+
+async def test_days_after_the_last_statement_have_no_balance_of_the_bank(bank: Bank) -> None:
+    await bank.ledger.enter("interest", "5.00", "2026-01-02", account="USD-1")
+    await bank.ledger.enter("interest", "7.00", "2026-02-03", account="USD-1")
+    await bank.imported(camt(Stated("0.00", "5.00", entries=(Booked("5.00", "2026-01-04"),), account=IBAN)))
+    later = await bank.get("/reconciliation/USD-1", on="2026-02-28")
+    assert (later["complete"], later["ledger"]["amount"]) == (False, "12.00")
+    assert [(day["date"], day["ledger"]["amount"], day["bank"]["amount"]) for day in later["days"]] == [
+        ("2026-01-02", "5.00", "0.00"), ("2026-01-04", "5.00", "5.00")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_ledger_and_its_statements_with_forty_differences_are_reconciled(bank: Bank, seed: int) -> None:
     """Only what was made to differ is left on either side, and nothing is unexplained, on any day."""

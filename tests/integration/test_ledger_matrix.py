@@ -231,3 +231,21 @@ async def test_amounts_beyond_the_budget_are_flagged_with_what_exceeds_it(
     assert "no_longer_taking_part" in await excess("refund", "0.01", **own)
     refused = await lived.post(ADMIN, body("transfer", "1.00", "2025-08-01", **own))
     assert [error["code"] for error in refused.json()["errors"]] == ["not_taking_part"]
+
+
+async def test_a_transfer_is_compared_day_by_day_with_what_is_allocated_to_the_organization(
+    ledger: LedgerClient,
+) -> None:
+    programme = {"programme": "ETH-01"}
+    own = {**programme, "organization": "ILO"}
+    await ledger.enter("deposit", "100.00", "2024-01-10", contributor="DEU")
+    named = await ledger.enter("allocation", "10.00", "2024-02-01", **own)
+    await ledger.enter("allocation", "1.00", "2024-02-01", **programme, organization="WHO")
+    assert (await ledger.reverse(named["code"], "2024-03-01")).status_code == 201
+    await ledger.enter("allocation", "10.00", "2024-03-01", **programme)
+    # Ten are allocated first to the organization and then to none in particular: on no day are there less.
+    assert (await ledger.enter("transfer", "10.00", "2024-02-15", **own))["flags"] == []
+    more = await ledger.enter("transfer", "0.50", "2024-02-15", **own)
+    assert [(each["flag"], each["excess"]["amount"]) for each in more["flag_details"]] == [
+        ("transfer_exceeds_organization_allocation", "0.50")
+    ]

@@ -259,3 +259,12 @@ async def test_a_mistyped_deposit_is_put_right_with_its_fee_and_difference(ledge
         )
     ).status_code == 403
     assert await ledger.revision() == now
+
+
+async def test_a_corrected_commitment_is_compared_with_what_is_paid_from_its_day_on(ledger: LedgerClient) -> None:
+    await ledger.enter("commitment", "40.00", "2024-02-01", contributor="DEU")
+    early = await ledger.enter("deposit", "50.00", "2024-01-10", contributor="DEU", follows="L-000001")
+    assert early["flags"] == ["deposit_exceeds_commitment"]
+    assert (await ledger.reverse(early["code"], "2024-01-20")).status_code == 201
+    right = await correct(ledger, "L-000001", "commitment", "45.00", "2024-02-01", contributor="DEU")
+    assert (right.status_code, right.json()["flags"]) == (201, [])

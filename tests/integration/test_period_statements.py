@@ -13,7 +13,7 @@ import asyncpg
 
 from tests.conftest import admin_url
 from tests.integration.ledger_client import STATEMENT, Json, LedgerClient, body, refused
-from tests.integration.period_model import LINES, STATEMENTS, Model, check, walk, without_links
+from tests.integration.period_model import LINES, STATEMENTS, Listed, Model, check, walk, without_links
 from tests.integration.test_periods import closed, years
 
 # First days of months and others, days of one month, one day, and no limit at either end.
@@ -79,7 +79,7 @@ async def filled(ledger: LedgerClient) -> Model:
 
 
 async def modelled(ledger: LedgerClient, **query: str) -> Model:
-    return Model(await ledger.rows(**query), {"ETH-01": "3", "MKD-01": "1", NO_AREA: None})
+    return Model([Listed(row) for row in await ledger.rows(**query)], {"ETH-01": "3", "MKD-01": "1", NO_AREA: None})
 
 
 async def test_statements_for_any_days_equal_a_plain_model(ledger: LedgerClient) -> None:

@@ -45,6 +45,11 @@ def test_the_lowest_balance_is_that_of_the_sums(
         balance.add(day, amount)
     for day in since:
         assert balance.lowest(day) == summed([*stored, *added], day)
+        changed = {each for each, _ in (*stored, *added) if each > day}
+        assert balance.from_day(day) == {
+            until: sum((amount for each, amount in (*stored, *added) if each <= until), Decimal("0.00"))
+            for until in (day, *sorted(changed))
+        }
 
 
 @given(CHANGES, CHANGES, DAYS)

@@ -178,8 +178,8 @@ def _days_of(month: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class AccountScope:
-    """Whose ledger entries belong to an account: those that name its code or number, in any case, and where it is the
-    only one, those that name none.
+    """Whose ledger entries belong to an account: those that name its code or number, in any case, and of those that
+    name none the ones that a bank entry of it is matched with, and where it is the only account, all.
     """
 
     code: str
@@ -206,6 +206,7 @@ def cash_of(scope: AccountScope, arguments: Arguments) -> str:
     """
     inflows, currency = arguments.bind(list(INFLOWS)), arguments.bind(scope.currency)
     kinds, names = arguments.bind([*INFLOWS, *OUTFLOWS]), arguments.bind(list(scope.names))
+    unnamed = "" if scope.is_only else f" AND settled.account = {arguments.bind(scope.code)}::text"
     amount = (
         "entry.amount"
         if scope.currency == CURRENCY
@@ -218,7 +219,7 @@ def cash_of(scope: AccountScope, arguments: Arguments) -> str:
                {currency}::text AS currency, settled.match, settled.effective
           FROM ledger_entry AS entry LEFT JOIN reconciled_entry AS settled ON settled.code = entry.code
          WHERE entry.kind = ANY({kinds}::text[])
-           AND (lower(entry.account) = ANY({names}::text[]){" OR entry.account IS NULL" if scope.is_only else ""})
+           AND (lower(entry.account) = ANY({names}::text[]) OR entry.account IS NULL{unnamed})
     )"""
 
 
@@ -467,7 +468,11 @@ async def _without_account(data: Snapshot, until: date, currency: str) -> list[r
     """The cash entries up to a day that name none of the bank accounts, in US dollars."""
     accounts = await data.fetch("SELECT code, record->>'number' AS number FROM bank_account")
     names = sorted({name for account in accounts for name in names_of(account["code"], account["number"])})
-    unnamed = "false" if len(accounts) == 1 else "entry.account IS NULL"
+    unnamed = (
+        "false"
+        if len(accounts) == 1
+        else "entry.account IS NULL AND NOT EXISTS (SELECT FROM reconciled_entry WHERE code = entry.code)"
+    )
     rows = await data.fetch(
         f"""
         SELECT code, kind, date, value_date, bank_reference, NULL::text AS match,
@@ -487,11 +492,13 @@ async def _days(
     data: Snapshot, scope: AccountScope, last: rules.Period, until: date
 ) -> list[reconciliation.ReconciledDay]:
     """Both balances at the end of each day of the last statement, up to a day, on which one of them changed."""
-    arguments = Arguments([last.date_from, until])
+    end = min(until, last.date_to)
+    arguments = Arguments([last.date_from, end])
     cash = cash_of(scope, arguments)
     in_ledger = dict(
         await data.fetch(
-            f"SELECT greatest(date, $1::date - 1) AS day, sum(moved) FROM {cash} AS cash WHERE date <= $2 GROUP BY 1",
+            f"SELECT greatest(date, $1::date - 1) AS day, sum(moved) FROM {cash} AS cash"
+            " WHERE date <= $2 AND moved IS NOT NULL GROUP BY 1",
             *arguments,
         )
     )
@@ -499,14 +506,14 @@ async def _days(
         await data.fetch(
             "SELECT booking_date, sum(amount) FROM bank_entry WHERE statement = $1 AND booking_date <= $2 GROUP BY 1",
             last.code,
-            until,
+            end,
         )
     )
     before = last.date_from - rules.DAY
-    ledger, bank = in_ledger.pop(before, None) or ZERO, last.opening
+    ledger, bank = in_ledger.pop(before, ZERO), last.opening
     found = []
     for day in sorted(in_ledger.keys() | at_bank.keys()):
-        ledger, bank = ledger + (in_ledger.get(day) or ZERO), bank + at_bank.get(day, ZERO)
+        ledger, bank = ledger + in_ledger.get(day, ZERO), bank + at_bank.get(day, ZERO)
         found.append(
             reconciliation.ReconciledDay(
                 date=day,

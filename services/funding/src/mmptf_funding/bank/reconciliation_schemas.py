@@ -210,7 +210,7 @@ class BankReconciliation(ResponseModel):
     """
     without_account: list[LedgerItem]
     """Cash entries of the ledger that name none of the listed bank accounts; no balance contains them. Where only one
-    account is listed, those that name none at all belong to it.
+    account is listed, those that name none at all belong to it, and later those that its bank entries are matched with.
     """
     days: list[ReconciledDay]
     """Both balances on each day of the last statement on which one of them changed (running balance)."""

@@ -268,14 +268,12 @@ def flags_of_allocation(programme: Programme, allocated: Decimal) -> list[FlagDe
     return [flag("allocation_exceeds_budget", detail, allocated - budget.amount)]
 
 
-def flags_of_transfer(entry: Entry, left: Decimal, unnamed: Decimal, allocated: Decimal) -> list[FlagDetail]:
+def flags_of_transfer(entry: Entry, most: Decimal) -> list[FlagDetail]:
     """Whether more is transferred than is allocated to the organization.
 
-    left: what is allocated to it and not transferred, before the entry; unnamed: what is allocated to none in
-    particular; allocated: to the programme in all
+    most: what may be transferred to it, before the entry, on the day on which that is the least
     """
-    most = left + unnamed
-    if unnamed >= allocated or entry.sum.amount <= most:
+    if entry.sum.amount <= most:
         return []
     excess = entry.sum.amount - most
     detail = (
@@ -296,40 +294,45 @@ def flags_of_day(entry: Entry, together: Decimal, limit: Decimal) -> list[FlagDe
     return [flag("transfers_of_day_exceed_limit", detail, together - limit)]
 
 
-def flags_of_spending(
-    entry: Entry, programme: Programme, spent: Decimal, indirect: Decimal, on_all: Decimal
-) -> list[FlagDetail]:
-    """Whether expenditure exceeds its budget line by more than the tolerance, and indirect costs their limit.
+def flags_of_spending(entry: Entry, programme: Programme, spent: Decimal) -> list[FlagDetail]:
+    """Whether expenditure exceeds its budget line by more than the tolerance.
 
-    spent: by the organization on the entry's category; indirect: on indirect costs; on_all: on all categories; each
-    with the entry
+    spent: by the organization on the entry's category, with the entry
     """
-    found = []
-    if programme.budget_lines:
-        line = sum(
-            (
-                line.amount
-                for line in programme.budget_lines
-                if (line.organization, line.category) == (entry.organization, entry.category)
-            ),
-            Decimal(0),
-        )
-        most = _with_per_cent(line, 100 + LINE_TOLERANCE)
-        if spent > most:
-            detail = (
-                f"{entry.organization} has spent {usd(spent)} on {entry.category}, and its budget lines are"
-                f" {usd(line)}, with {LINE_TOLERANCE} per cent more {usd(most)}."
-            )
-            found.append(flag("expenditure_exceeds_budget_line", detail, spent - most))
-    direct = on_all - indirect
-    most = _with_per_cent(direct, INDIRECT_PER_CENT)
-    if entry.category == INDIRECT and indirect > most:
-        detail = (
-            f"The indirect costs of {entry.organization} are {usd(indirect)}; {INDIRECT_PER_CENT} per cent of its"
-            f" direct costs of {usd(direct)} are {usd(most)}."
-        )
-        found.append(flag("indirect_costs_exceed_limit", detail, indirect - most))
-    return found
+    if not programme.budget_lines:
+        return []
+    line = sum(
+        (
+            line.amount
+            for line in programme.budget_lines
+            if (line.organization, line.category) == (entry.organization, entry.category)
+        ),
+        Decimal(0),
+    )
+    most = _with_per_cent(line, 100 + LINE_TOLERANCE)
+    if spent <= most:
+        return []
+    detail = (
+        f"{entry.organization} has spent {usd(spent)} on {entry.category}, and its budget lines are"
+        f" {usd(line)}, with {LINE_TOLERANCE} per cent more {usd(most)}."
+    )
+    return [flag("expenditure_exceeds_budget_line", detail, spent - most)]
+
+
+def flags_of_indirect_costs(entry: Entry, costs: Iterable[tuple[Decimal, Decimal]]) -> list[FlagDetail]:
+    """Whether the indirect costs of an organization exceed their limit.
+
+    costs: its indirect costs with the entry, and its direct costs, on the entry's day and later ones
+    """
+    exceeding = [(indirect - _with_per_cent(direct, INDIRECT_PER_CENT), indirect, direct) for indirect, direct in costs]
+    excess, indirect, direct = max(exceeding, key=lambda each: each[0])
+    if excess <= 0:
+        return []
+    detail = (
+        f"The indirect costs of {entry.organization} are {usd(indirect)}; {INDIRECT_PER_CENT} per cent of its"
+        f" direct costs of {usd(direct)} are {usd(indirect - excess)}."
+    )
+    return [flag("indirect_costs_exceed_limit", detail, excess)]
 
 
 def flag(code: LedgerFlag, detail: str, excess: Decimal | None = None, currency: str = CURRENCY) -> FlagDetail:

@@ -127,6 +127,21 @@ class DailyBalance:
         """The balance after all days."""
         return sum((part.total for part in self._parts), _NOTHING)
 
+    def from_day(self, since: date) -> dict[date, Decimal]:
+        """The balance at the end of a day, and of each later one on which it changes, in their order."""
+        total = _NOTHING
+        found: dict[date, Decimal] = {}
+        for part in self._parts:
+            n = bisect_right(part.days, since)
+            before = part.total if n == len(part.days) else sum(part.amounts[:n], _NOTHING)
+            if not found:
+                total += before
+            for day, amount in zip(part.days[n:], part.amounts[n:], strict=True):
+                found.setdefault(since, total)
+                total += amount
+                found[day] = total
+        return found or {since: total}
+
     def lowest(self, since: date) -> tuple[date, Decimal]:
         """The lowest balance from a day on, that day included, with the first day on which it is reached."""
         total = _NOTHING
@@ -304,13 +319,19 @@ class LedgerState:
         """The lowest balance for an entry's members from a day on, and the first day on which it is reached."""
         return self.balances[balance, tuple(getattr(entry, name) for name in balance.members)].lowest(since)
 
-    def _highest(self, balance: rules.Balance, entry: Entry, **others: str | None) -> Decimal:
-        """The most of what a balance has as a negative amount, from an entry's day on.
+    def _highest(self, balance: rules.Balance, entry: Entry) -> Decimal:
+        """The most of what a balance has as a negative amount, from an entry's day on."""
+        return -self.lowest(balance, entry, entry.date)[1]
 
-        others: members of the balance that are not those of the entry
-        """
-        key = tuple(others.get(name, getattr(entry, name)) for name in balance.members)
-        return -self.balances[balance, key].lowest(entry.date)[1]
+    def _by_day(self, entry: Entry, *keys: BalanceKey) -> list[tuple[Decimal, ...]]:
+        """Several balances on an entry's day and on each later one on which one of them changes."""
+        balances = [self.balances[key].from_day(entry.date) for key in keys]
+        present = [each[entry.date] for each in balances]
+        found = []
+        for day in sorted({day for each in balances for day in each}):
+            present = [each.get(day, before) for each, before in zip(balances, present, strict=True)]
+            found.append(tuple(present))
+        return found
 
     def require_balances(self, entry: RecordedEntry) -> None:
         """Raise Conflict, with the amount, where a balance is below zero on the entry's day or a later one."""
@@ -370,28 +391,44 @@ class LedgerState:
         if settlement := self._settlement_of(entry):
             found += _flags_of_deposits(settlement, entry)
         elif entry.replaces and (corrected := self.settlements.get(entry.replaces[0])):
-            left = entry.promised.amount + corrected.unpaid.lowest(date.min)[1]
+            left = entry.promised.amount + corrected.unpaid.lowest(entry.date)[1]
             found += _flags_of_excess(-left, entry)
         if programme and entry.kind == "allocation":
             found += lifecycle.flags_of_allocation(programme, self._highest(lifecycle.ALLOCATED, entry) + amount)
         elif entry.kind == "transfer":
             found += self._flags_of_less_received(entry, -amount) if entry.replaces else []
-            _, left = self.lowest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, entry.date)
-            unnamed = -self._highest(lifecycle.ALLOCATED_TO_ORGANIZATION, entry, organization=None)
-            found += lifecycle.flags_of_transfer(entry, left, unnamed, self._highest(lifecycle.ALLOCATED, entry))
+            found += self._flags_of_transfer(entry)
             day = day_of_transfers(entry)
             if self.limit is not None and day and day in self.transfers_of_day:
                 found += lifecycle.flags_of_day(entry, self.transfers_of_day[day] + amount, self.limit)
         elif programme and entry.kind == "expenditure":
             spent = self._highest(lifecycle.SPENT_ON_CATEGORY, entry) + amount
-            indirect = self._highest(lifecycle.SPENT_ON_CATEGORY, entry, category=lifecycle.INDIRECT)
-            indirect += amount if entry.category == lifecycle.INDIRECT else _NOTHING
-            on_all = self._highest(lifecycle.SPENT, entry) + amount
-            found += lifecycle.flags_of_spending(entry, programme, spent, indirect, on_all)
+            found += lifecycle.flags_of_spending(entry, programme, spent)
+            if entry.category == lifecycle.INDIRECT:
+                by_day = self._by_day(
+                    entry,
+                    (lifecycle.SPENT_ON_CATEGORY, (entry.programme, entry.organization, lifecycle.INDIRECT)),
+                    (lifecycle.SPENT, (entry.programme, entry.organization)),
+                )
+                costs = [(amount - less_indirect, less_indirect - less_all) for less_indirect, less_all in by_day]
+                found += lifecycle.flags_of_indirect_costs(entry, costs)
         if (reference := reference_key(entry)) and reference in self.bank_references:
             detail = f"{self.bank_references[reference]} has the same reference of the bank, {entry.bank_reference}."
             found.append(lifecycle.flag("repeated_bank_reference", detail))
         return found
+
+    def _flags_of_transfer(self, transfer: Entry) -> list[FlagDetail]:
+        """Whether more is transferred to an organization than is allocated to it, or to none, on a day or later."""
+        balance, amount = lifecycle.ALLOCATED_TO_ORGANIZATION, transfer.sum.amount
+        to_it, to_none = (
+            (balance, (transfer.programme, organization)) for organization in (transfer.organization, None)
+        )
+        if amount <= sum(self.balances[key].lowest(transfer.date)[1] for key in (to_it, to_none)):
+            return []
+        by_day = self._by_day(transfer, to_it, to_none, (lifecycle.ALLOCATED, (transfer.programme,)))
+        # On days on which all is allocated to none in particular, nothing is said of organizations.
+        left = [own + unnamed for own, unnamed, less_allocated in by_day if unnamed < -less_allocated]
+        return lifecycle.flags_of_transfer(transfer, min(left, default=amount))
 
     def _flags_of_less_received(self, transfer: Entry, less: Decimal) -> list[FlagDetail]:
         """Whether an organization has spent more than it has received, less an amount, from a transfer's day on."""
