@@ -445,9 +445,10 @@ class Books:
         return found
 
     def require_balances(self, row: Row) -> None:
-        """Raise Refused where an entry brings a balance below zero, with the first day on which it is the lowest."""
+        """Raise Refused where an entry takes a balance below zero, with the first day on which it is the lowest."""
         for code, parties, signs in self.balances():
-            if row.kind in signs and all(getattr(row, name) == value for name, value in parties.items()):
+            reduced = row.amount * signs.get(row.kind, 0) < 0
+            if reduced and all(getattr(row, name) == value for name, value in parties.items()):
                 later = [(amount, day) for day, amount in self.daily(parties, signs) if day >= row.date]
                 amount, day = min(later)
                 if amount < 0:

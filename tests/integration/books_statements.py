@@ -144,9 +144,10 @@ class OfDay:
             budget = budgets[key] if catalogue[key[0]]["budget_lines"] else None
             found.append(
                 (
-                    *key, budget and money(budget) if budget is None else money(budget),
+                    *key, None if budget is None else money(budget),
                     {"kind": "expenditure", "sum": money(amount), "rows": len(spent[key])},
-                    None if budget is None else money(budget - amount), shown(amount, budget) if budget else None,
+                    None if budget is None else money(budget - amount),
+                    shown(amount, budget) if budget and amount >= 0 else None,
                 )
             )  # fmt: skip
         return found
@@ -199,7 +200,8 @@ async def check_budgets(view: View, on: str | None, by: tuple[str, ...]) -> None
     said = without_links(await view.get(f"{STATEMENT}/budgets?{query}"), links)["items"]
     names = ("programme", "organization", "year", "category", "budget", "expenditure", "remaining", "delivery")
     expected = OfDay(view.books, on).budgets(view.catalogue, by)
-    assert [tuple(item[name] for name in names) for item in said] == expected
+    found = [tuple(item[name] for name in names) for item in said]
+    assert found == expected, [pair for pair in zip(found, expected, strict=False) if pair[0] != pair[1]]
 
 
 def add_up(fund: Json, contributors: list[Json], programmes: list[Json], organizations: list[Json]) -> None:
