@@ -535,6 +535,8 @@ CONTRIBUTION_ROLLUP = Rollup(
     sums=("amount",),
     extremes=("amount", "updated", "as_of"),
 )
+# The total of a page is read from it, so it has a row for each kind and no more.
+LEDGER_ROLLUP_BY_KIND = Rollup(table="ledger_entry_rollup_by_kind", of="ledger_entry", keys=("kind",), sums=("amount",))
 LEDGER_ROLLUP_BY_DAY = Rollup(
     table="ledger_entry_rollup_by_day",
     of="ledger_entry",
@@ -587,6 +589,7 @@ add_rollups(
         REQUIREMENT_ROLLUP,
         REQUIREMENT_ROLLUP_BY_POPULATION,
         CONTRIBUTION_ROLLUP,
+        LEDGER_ROLLUP_BY_KIND,
         LEDGER_ROLLUP_BY_PARTY,
         LEDGER_ROLLUP_BY_DAY,
         LEDGER_ROLLUP_BY_COMMITMENT,

@@ -7,7 +7,7 @@ from mmptf_common.lists.listing import Arguments, Dimension, Filter, Listing, co
 from mmptf_common.wire.codes import NOT_STATED, THEMATIC_AREAS
 from mmptf_funding.ledger import schemas
 from mmptf_funding.ledger.domain import CURRENCY
-from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_PARTY
+from mmptf_funding.models import LEDGER_ROLLUP_BY_DAY, LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_PARTY
 
 PATH = "/funding/v1"
 
@@ -189,5 +189,5 @@ LEDGER = Listing(
     totals_query=schemas.EntryTotalsQuery,
     split_by={"money_stage": "kind"},
     # Of what a filter by a party finds, an index has the rows, which may be fewer than those of the rollup by party.
-    rollups=(LEDGER_ROLLUP_BY_PARTY, LEDGER_ROLLUP_BY_DAY),
+    rollups=(LEDGER_ROLLUP_BY_KIND, LEDGER_ROLLUP_BY_PARTY, LEDGER_ROLLUP_BY_DAY),
 )

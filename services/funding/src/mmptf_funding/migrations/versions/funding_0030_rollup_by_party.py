@@ -1,4 +1,4 @@
-"""What the rollups of ledger entries cost and hold: two in place of four, and one of what commitments are paid.
+"""What the rollups of ledger entries cost and hold: three in place of four, and one of what commitments are paid.
 
 That by party has years with their months; that by day the smallest and the largest amount, which that by kind had.
 """
@@ -8,6 +8,14 @@ from alembic import op
 revision = "funding_0030"
 down_revision = "funding_0029"
 
+BY_KIND = "CREATE TABLE ledger_entry_rollup_by_kind (kind VARCHAR NOT NULL, n BIGINT NOT NULL, amount NUMERIC)"
+KEYS_BY_KIND = """
+CREATE UNIQUE INDEX ledger_entry_rollup_by_kind_keys ON ledger_entry_rollup_by_kind (kind) NULLS NOT DISTINCT
+"""
+ROWS_BY_KIND = """
+INSERT INTO ledger_entry_rollup_by_kind (kind, n, amount)
+SELECT filtered.kind, count(*) AS n, sum(filtered.amount) AS amount FROM ledger_entry AS filtered GROUP BY 1
+"""
 BY_PARTY = """
 CREATE TABLE ledger_entry_rollup_by_party (programme VARCHAR, organization VARCHAR, contributor VARCHAR, kind
   VARCHAR NOT NULL, category VARCHAR, thematic_area VARCHAR, flags TEXT[] NOT NULL, earmark TEXT, year INTEGER, n
@@ -131,6 +139,9 @@ BEGIN
       filtered ledger_entry%ROWTYPE;
     BEGIN
       FOR filtered IN SELECT * FROM new_rows LOOP
+      INSERT INTO ledger_entry_rollup_by_kind AS kept (kind, n, amount)
+      SELECT filtered.kind, 1, filtered.amount
+      ON CONFLICT (kind) DO UPDATE SET n = kept.n + excluded.n, amount = kept.amount + excluded.amount;
       INSERT INTO ledger_entry_rollup_by_party AS kept (programme, organization, contributor, kind, category,
         thematic_area, flags, earmark, year, n, amount, n_01, n_02, n_03, n_04, n_05, n_06, n_07, n_08, n_09, n_10,
         n_11, n_12, amount_01, amount_02, amount_03, amount_04, amount_05, amount_06, amount_07, amount_08,
@@ -237,6 +248,9 @@ BEGIN
       END LOOP;
     END;
     ELSE
+    INSERT INTO ledger_entry_rollup_by_kind AS kept (kind, n, amount)
+      SELECT filtered.kind, count(*) AS n, sum(filtered.amount) AS amount FROM new_rows AS filtered GROUP BY 1
+      ON CONFLICT (kind) DO UPDATE SET n = kept.n + excluded.n, amount = kept.amount + excluded.amount;
     INSERT INTO ledger_entry_rollup_by_party AS kept (programme, organization, contributor, kind, category,
       thematic_area, flags, earmark, year, n, amount, n_01, n_02, n_03, n_04, n_05, n_06, n_07, n_08, n_09, n_10,
       n_11, n_12, amount_01, amount_02, amount_03, amount_04, amount_05, amount_06, amount_07, amount_08,
@@ -357,6 +371,20 @@ BEGIN
     END IF;
     END IF;
   ELSIF TG_OP = 'UPDATE' THEN
+    WITH come AS (SELECT filtered.kind, filtered.amount FROM new_rows AS filtered),
+    gone AS (SELECT filtered.kind, filtered.amount FROM old_rows AS filtered),
+    changed AS (
+      SELECT kind, sum(side) AS n, sum(side * amount) AS amount
+      FROM (SELECT 1 AS side, * FROM (TABLE come EXCEPT ALL TABLE gone) AS more UNION ALL SELECT -1, * FROM (TABLE
+        gone EXCEPT ALL TABLE come) AS less) AS sides
+      GROUP BY 1),
+    written AS (
+      INSERT INTO ledger_entry_rollup_by_kind AS kept (kind, n, amount)
+      SELECT * FROM changed
+      ON CONFLICT (kind) DO UPDATE SET n = kept.n + excluded.n, amount = kept.amount + excluded.amount
+      RETURNING kept.ctid AS place, kept.n)
+    SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
+    DELETE FROM ledger_entry_rollup_by_kind WHERE ctid = ANY(emptied);
     WITH come AS (SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind,
       filtered.category, filtered.thematic_area, filtered.flags, CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT
       followed.thematic_area FROM public.ledger_entry AS followed WHERE followed.code = filtered.follows COLLATE
@@ -508,6 +536,18 @@ BEGIN
     SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
     DELETE FROM ledger_entry_rollup_by_commitment WHERE ctid = ANY(emptied);
   ELSE
+    WITH gone AS (SELECT filtered.kind, filtered.amount FROM old_rows AS filtered),
+    changed AS (
+      SELECT kind, sum(side) AS n, sum(side * amount) AS amount
+      FROM (SELECT -1 AS side, * FROM gone) AS sides
+      GROUP BY 1),
+    written AS (
+      INSERT INTO ledger_entry_rollup_by_kind AS kept (kind, n, amount)
+      SELECT * FROM changed
+      ON CONFLICT (kind) DO UPDATE SET n = kept.n + excluded.n, amount = kept.amount + excluded.amount
+      RETURNING kept.ctid AS place, kept.n)
+    SELECT array_agg(place) INTO emptied FROM written WHERE n = 0;
+    DELETE FROM ledger_entry_rollup_by_kind WHERE ctid = ANY(emptied);
     WITH gone AS (SELECT filtered.programme, filtered.organization, filtered.contributor, filtered.kind,
       filtered.category, filtered.thematic_area, filtered.flags, CASE WHEN filtered.kind = 'agent_fee' THEN (SELECT
       followed.thematic_area FROM public.ledger_entry AS followed WHERE followed.code = filtered.follows COLLATE
@@ -654,6 +694,7 @@ INDEXES = (
     " organization, category, thematic_area, follows, original_amount, original_currency)",
 )
 STATEMENTS = (
+    BY_KIND, KEYS_BY_KIND, ROWS_BY_KIND,
     BY_PARTY, KEYS_BY_PARTY, ROWS_BY_PARTY,
     BY_DAY, KEYS_BY_DAY, ROWS_BY_DAY,
     BY_COMMITMENT, KEYS_BY_COMMITMENT, ROWS_BY_COMMITMENT,
