@@ -576,7 +576,7 @@ class ProblemCode(StrEnum):
         (403, 409),
         "A transfer above the limit of the Fund is entered by one person alone (409), or decided on by the one who has"
         " proposed it (403).",
-        "Propose the transfer, and let another person of the administrative agent approve it.",
+        "Propose it, and let a second person with the same role approve it.",
     )
     PROPOSAL_DECIDED = (
         "proposal_decided",
