@@ -110,6 +110,14 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "original_currency": at("original.sum.currency"),
         **{name: at(f"original.{name}") for name in ("rate", "rate_date", "rate_source")},
     },
+    "funding:list_transfer_limits": {"amount": at("amount.amount"), "currency": at("amount.currency")},
+    "funding:list_transfer_proposals": {
+        **{name: at(f"transfer.{name}") for name in ("date", "programme", "organization")},
+        "amount": at("transfer.sum.amount"),
+        "currency": at("transfer.sum.currency"),
+        **{f"{step}_{name}": at(f"{step}.{name}") for step in ("proposed", "decided") for name in ("person", "at")},
+        "reason": at("decided.reason"),
+    },
     "funding:list_accounting_periods": {
         "certified_on": at("certification.date"),
         "signatory": at("certification.signatory.name"),

@@ -302,7 +302,7 @@ async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, opera
 
 # What of the wrong values is right for some member: nothing at all, or a text that may be anything.
 MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
-MAY_BE += [("document_date", None)]
+MAY_BE += [("document_date", None), ("amount", None)]
 MAY_BE += [(name, None) for name in ("opens", "closes", "meeting", "call", "document", "number", "title")]
 MAY_BE += [("lead_organization", None)]
 MAY_BE += [("number", "1" * 30), ("text", "%"), ("text", "1" * 30), ("programmes", []), ("documents", [])]

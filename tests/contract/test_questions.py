@@ -36,7 +36,13 @@ ENUMERATIONS = [
 # How many values of one parameter are combined.
 MOST_VALUES = 3
 # Codes that are not among the first of the list that has them, or that no list has as codes.
-KNOWN = {"country": ["MKD", "SRB"], "grade": ["A", "B", "C"], "criterion": ["equality", "participation"]}
+KNOWN = {
+    "country": ["MKD", "SRB"],
+    "grade": ["A", "B", "C"],
+    "criterion": ["equality", "participation"],
+    "programme": ["ETH-01"],
+    "organization": ["ILO"],
+}
 
 
 async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[str]:

@@ -29,7 +29,7 @@ NOT_PACKAGED = {
     "amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries", "settle_assessors",
     "import_bank_statements", "confirm_bank_matches", "import_ledger_entries",
     "amend_call_for_proposals", "amend_meeting", "create_decision", "create_decisions", "amend_decision",
-    "create_financial_closing",
+    "create_financial_closing", "create_transfer_proposal",
 }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ UNTOLD = (
     "/catalog/v1/drafts/", "/catalog/v1/calls/{", "/catalog/v1/meetings/{", "/catalog/v1/decisions/{",
     "/funding/v1/ledger/{", "/funding/v1/cards/", "/funding/v1/periods/", "/funding/v1/reconciliation/",
     *(f"/funding/v1/bank-{name}/{{" for name in ("accounts", "statements", "entries", "matches")),
+    *(f"/funding/v1/transfer-{name}/{{" for name in ("limits", "proposals")),
     "/funding/v1/closings/", "/funding/v1/settlements/", "/markers/v1/drafts",
     "/markers/v1/declarations", "/markers/v1/reviews/{", "/markers/v1/assessments/", "/markers/v1/assessors/",
     "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/",

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
 
-from tests.integration.books_bank import Bank
+from tests.integration.books_bank import Bank, account_named
 from tests.integration.books_commands import (
     ADMIN,
     AGENT,
@@ -180,6 +180,8 @@ class Books:
         if errors := [*self.errors_by_itself(sent), *self.errors_of_codes(sent, catalogue)]:
             raise Refused(422, *errors)
         parties = {name: sent.get(name) for name in (*PARTIES, *OWN)}
+        if named := sent.get("account"):
+            parties["account"] = account_named(named, self.bank.accounts) or named
         sign = -1 if sent.get("amendment") in ("decrease", "cancellation") else 1
         if original := sent.get("original"):
             parties |= {"own": sign * Decimal(original["amount"]), "currency": original["currency"]}
@@ -315,12 +317,12 @@ class Books:
             else:
                 partners = [partner["code"] for partner in catalogue[programme]["organizations"]]
                 organization = sent.get("organization")
-                accounts = sent["kind"] == "refund" or (
+                answers = sent["kind"] == "refund" or (
                     sent["kind"] == "expenditure"
                     and self.total("transfer", programme=programme, organization=organization)
                     > self.total("refund", programme=programme, organization=organization)
                 )
-                if organization not in (None, "UN-X") and partners and organization not in partners and not accounts:
+                if organization not in (None, "UN-X") and partners and organization not in partners and not answers:
                     found.append(("not_taking_part", "/organization"))
                 if sent["kind"] in FITTING:
                     usual, unusual = FITTING[sent["kind"]]
@@ -328,6 +330,9 @@ class Books:
                         found.append(("status_does_not_allow", "/programme"))
                     if sent["kind"] != "refund" and programme in self.certified:
                         found.append(("figures_certified", "/programme"))
+        accounts = self.bank.accounts
+        if accounts and sent.get("account") and not account_named(sent["account"], accounts):
+            found.append(("unknown_code", "/account"))
         if sent.get("corrects") and sent["corrects"] not in self.index.by_code:
             found.append(("unknown_code", "/corrects"))
         if sent["kind"] in PRECEDED and (code := sent.get("follows")):

@@ -174,6 +174,12 @@ def names_of(accounts: Iterable[str]) -> set[str]:
     return {name.lower() for code, number in known for name in (code, number, re.sub("[^A-Z0-9]", "", number))}
 
 
+def account_named(name: str, accounts: Iterable[str]) -> str | None:
+    """The code of the account that an entry names by its code or number; None where it is none of these."""
+    names = {name.lower(), re.sub("[^A-Za-z0-9]", "", name).lower()}
+    return next((code for code in accounts if names & names_of([code])), None)
+
+
 def cash_of(books: Books, account: str) -> list[tuple[Row, Decimal | None]]:
     """The cash entries of an account with their signed amounts in its currency; None of what has another currency."""
     currency = next(currency for code, currency, _ in ACCOUNTS if code == account)
