@@ -154,7 +154,7 @@ async def get_bank_statement_template(request: PublicRequest) -> Response:
     tags=[TAG.name],
     response_model=schemas.StatementImportReport,
     summary="Import bank statements",
-    **openapi.write(media={CSV: schemas.STATEMENT, XML: None, TEXT_XML: None}),
+    **openapi.write(media={CSV: schemas.STATEMENT, XML: schemas.CAMT, TEXT_XML: schemas.CAMT}),
 )
 async def import_bank_statements(request: WriteRequest, who: FundingWriter, query: WriteParameters) -> Response:
     """Import the statements of a file: ISO 20022 camt.053 from version 001.02 on, or the template's CSV. For the

@@ -392,5 +392,37 @@ account,currency,identification,date_from,date_to,opening_balance,closing_balanc
 USD-MAIN,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-02,2026-03-02,542500.00,INV 2026-114,A contributor
 USD-MAIN,USD,1/2026,2026-03-01,2026-03-31,0.00,342500.00,2026-03-20,2026-03-20,-200000.00,FT26079B,An organization
 """
+# The same statement as the CSV.
+CAMT = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
+  <BkToCstmrStmt>
+    <GrpHdr><MsgId>2026-03</MsgId><CreDtTm>2026-04-01T06:00:00Z</CreDtTm></GrpHdr>
+    <Stmt>
+      <Id>1/2026</Id>
+      <FrToDt><FrDtTm>2026-03-01T00:00:00</FrDtTm><ToDtTm>2026-03-31T24:00:00</ToDtTm></FrToDt>
+      <Acct><Id><Othr><Id>US-1000-1</Id></Othr></Id><Ccy>USD</Ccy></Acct>
+      <Bal>
+        <Tp><CdOrPrtry><Cd>OPBD</Cd></CdOrPrtry></Tp>
+        <Amt Ccy="USD">0.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-03-01</Dt></Dt>
+      </Bal>
+      <Bal>
+        <Tp><CdOrPrtry><Cd>CLBD</Cd></CdOrPrtry></Tp>
+        <Amt Ccy="USD">342500.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>2026-03-31</Dt></Dt>
+      </Bal>
+      <Ntry>
+        <Amt Ccy="USD">542500.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
+        <BookgDt><Dt>2026-03-02</Dt></BookgDt><ValDt><Dt>2026-03-02</Dt></ValDt><AcctSvcrRef>INV 2026-114</AcctSvcrRef>
+        <NtryDtls><TxDtls><RltdPties><Dbtr><Pty><Nm>A contributor</Nm></Pty></Dbtr></RltdPties></TxDtls></NtryDtls>
+      </Ntry>
+      <Ntry>
+        <Amt Ccy="USD">200000.00</Amt><CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>
+        <BookgDt><Dt>2026-03-20</Dt></BookgDt><ValDt><Dt>2026-03-20</Dt></ValDt><AcctSvcrRef>FT26079B</AcctSvcrRef>
+        <NtryDtls><TxDtls><RltdPties><Cdtr><Pty><Nm>An organization</Nm></Pty></Cdtr></RltdPties></TxDtls></NtryDtls>
+      </Ntry>
+    </Stmt>
+  </BkToCstmrStmt>
+</Document>
+"""
 MATCH = {"bank_entry": "B-000002", "ledger_entries": ["L-000005"], "note": "The bank gives no reference of the Fund."}
 CANCELLATION = {"reason": "It pays another commitment."}

@@ -24,7 +24,7 @@ from mmptf_markers.rubrics.queries import (
     answer_answers_schema,
     score_sent,
 )
-from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC, PublishedRubric, ScoreRequest
+from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC, EXAMPLE_RUBRIC_AS_JSON, PublishedRubric, ScoreRequest
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -83,7 +83,7 @@ async def get_rubric_answers_schema(
     tags=[TAG.name],
     summary="Publish a rubric",
     response_model=PublishedRubric,
-    **openapi.write(created=True, media={YAML: EXAMPLE_RUBRIC, JSON: None}),
+    **openapi.write(created=True, media={YAML: EXAMPLE_RUBRIC, JSON: EXAMPLE_RUBRIC_AS_JSON}),
 )
 async def publish_rubric(
     request: WriteRequest, who: Reviewer, query: Annotated[PublicationQuery, StrictQuery()]

@@ -1,8 +1,10 @@
 """The wire shapes of published rubrics, their translations and scores."""
 
+import json
 from datetime import datetime
 from typing import Annotated
 
+import yaml
 from pydantic import Field
 
 from mmptf_common.wire.base import Code, ResponseModel
@@ -99,6 +101,7 @@ endorsement: null
 notes: []
 hash: null
 """
+EXAMPLE_RUBRIC_AS_JSON = json.dumps(yaml.safe_load(EXAMPLE_RUBRIC), ensure_ascii=False, indent=2)
 
 
 class PublishedTranslation(ResponseModel):
