@@ -60,6 +60,7 @@ VALUES = {
     "budget_min": ["1000000.00"],
     "date_from": ["2020-01-01"],
     "date_to": ["2030-12-31"],
+    "days": ["5"],
     "due_before": ["2027-12-31"],
     "due_for": ["2025"],
     "earlier": ["A-000001"],
@@ -151,11 +152,15 @@ def media_types(operation: Operation) -> list[str]:
 
 
 def fitting(operation: Operation, query: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A query without what does not go with the rest of it: an export has no pages, a table has groups.
+    """A query without what does not go with the rest of it.
+
+    An export has no pages, a table has groups, and an accounting period has its own first and last day.
 
     One item only where members are chosen: each that is left out is a violation, and the header that has them is short.
     """
     given = dict(query)
+    if "period" in given:
+        query = [(name, value) for name, value in query if name not in ("date_from", "date_to")]
     if given.get("format", "json") != "json":
         query = [(name, value) for name, value in query if name not in ("limit", "fields")]
         query += [pair for pair in IN_GROUPS.get(operation.template, ()) if pair[0] not in given]
