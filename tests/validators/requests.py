@@ -46,6 +46,7 @@ OWN_CODES = {
     "/funding/v1/requirements": {"region": ["asia-pacific", "see-eeca"]},
     "/funding/v1/totals": {"region": ["asia-pacific", "see-eeca"]},
     "/funding/v1/ledger": {"organization": ["ILO"], "programme": ["ETH-01"]},
+    "/funding/v1/transfer-proposals": {"organization": ["ILO"], "programme": ["ETH-01"]},
     "/markers/v1/rubrics": {"rubric": ["hr-marker-illustrative"]},
 }
 # What is a table only in groups.
