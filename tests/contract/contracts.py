@@ -163,6 +163,17 @@ class Operation:
         return next(iter(content["application/json"]["examples"].values()))["value"]
 
     @cached_property
+    def nullable(self) -> set[str]:
+        """The members of the body that the contract lets be null."""
+        reference = self.contract["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+        members = contract_of(self.api)["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
+        return {
+            name
+            for name, schema in members.items()
+            if "null" in [*schema.get("type", ())] or {"type": "null"} in schema.get("anyOf", ())
+        }
+
+    @cached_property
     def filled_in(self) -> dict[str, Any]:
         """The query that a documentation page fills in and sends: examples of parameters, defaults of their schemas.
 

@@ -300,23 +300,18 @@ async def test_a_body_that_is_none_is_a_declared_problem(apis: ApiClients, opera
         problem(operation, answer, 415)
 
 
-# What of the wrong values is right for some member: nothing at all, or a text that may be anything.
-MAY_BE = [(name, None) for name in ("version", "decision", "original", "country", "thematic_area", "reference")]
-MAY_BE += [("document_date", None), ("amount", None)]
-MAY_BE += [(name, None) for name in ("opens", "closes", "meeting", "call", "document", "number", "title")]
-MAY_BE += [("lead_organization", None)]
-MAY_BE += [("number", "1" * 30), ("text", "%"), ("text", "1" * 30), ("programmes", []), ("documents", [])]
+# What of the wrong values is right for some member: a text that may be anything, a list of nothing, or a number.
+MAY_BE = [("number", "1" * 30), ("text", "%"), ("text", "1" * 30), ("programmes", []), ("documents", [])]
 MAY_BE += [("bank", "1" * 30), ("bank", "%")]
-MAY_BE += [("document_date", None), ("value_date", None), ("account", None), ("bank_reference", None)]
 MAY_BE += [("account", "1" * 30), ("bank_reference", "1" * 30), ("bank_reference", "%")]
 MAY_BE += [(name, "1" * 30) for name in ("title", "summary", "reason", "decision", "name", "reference", "note", "code")]
 MAY_BE += [("programme_code", "1" * 30), ("organization", "1" * 30), ("interest", "1" * 30)]
 MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
 MAY_BE += [(name, value) for name in ("document", "signatory") for value in ("%", "1" * 30)]
-MAY_BE += [("promised_refunds", [])]
+MAY_BE += [("promised_refunds", []), ("tranche", 1)]
 MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
-MAY_BE += [(name, value) for name in ("comment", "source") for value in ("%", "1" * 30)]
+MAY_BE += [(name, value) for name in ("comment", "explanation", "source") for value in ("%", "1" * 30)]
 
 
 @pytest.mark.tries_more
@@ -326,11 +321,12 @@ async def test_every_member_of_a_body_is_held_by_its_pointer(apis: ApiClients, o
         values: tuple[Any, ...] = (None, 1, "%", "a\x00b", [], "1" * 30)
         for wrong in in_turn(values, place, 2):
             answer = await ask(apis, operation, json={**operation.body, name: wrong})
-            if answer.status_code != operation.done:
+            if answer.status_code in (operation.done, 409):
+                # The value is right, whatever else is in the way of the write.
+                assert name in operation.nullable if wrong is None else (name, wrong) in MAY_BE, (name, wrong)
+            else:
                 found = problem(operation, answer)["errors"]
                 assert all(error["pointer"].startswith(f"/{name}") for error in found)
-            else:
-                assert (name, wrong) in MAY_BE
     (found,) = problem(operation, await ask(apis, operation, json={**operation.body, "rubrik": "x"}))["errors"]
     assert found["pointer"] == "/rubrik"
 
