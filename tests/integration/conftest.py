@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import asyncpg
 import httpx
@@ -16,6 +17,7 @@ from tests.integration.database_proxy import proxy_to
 from tests.integration.editions import MADE_UP, Versions, send, state_of, versions_of, workbook_of
 from tests.integration.ledger_client import ETHIOPIA, LedgerClient, running_ledger
 from tests.integration.marked import Markers
+from tests.integration.plans import Sent
 from tests.integration.replicas import Databases, Pair, audited, chained, settings_of, source_of
 from tests.serving import served
 
@@ -151,3 +153,17 @@ async def synced(pair: Pair) -> AsyncIterator[Pair]:
         await pair.source.become(pair.home)
         await pair.is_copied_anew(beginning)
     await pair.catch_up()
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """The statements that a service has sent for rows, with their values."""
+    found: Sent = []
+    execute = asyncpg.Connection._execute
+
+    async def recording(self: Any, query: str, values: tuple[Any, ...], *others: Any, **named: Any) -> Any:
+        found.append((query, values))
+        return await execute(self, query, values, *others, **named)
+
+    monkeypatch.setattr(asyncpg.Connection, "_execute", recording)
+    return found

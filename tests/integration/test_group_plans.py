@@ -18,9 +18,8 @@ from mmptf_markers.indicator.schemas import IndicatorDivision
 from tests.conftest import RunningApp, running_app
 from tests.integration.grown import grow
 from tests.integration.marked import CURRENT_GRADES, INDICATOR
-from tests.integration.test_plans import Sent, explained, read, sent
+from tests.integration.plans import Sent, explained, read
 
-__all__ = ["sent"]
 # Of five assessments each; both are of 200 organizations in 4 countries.
 FEW, MANY = 200, 1_000
 QUESTIONS = ["", *(f"by={by}" for by in get_args(IndicatorDivision.__value__)), "by=region&grade=B"]

@@ -33,6 +33,7 @@ from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wai
 from tests.conftest import RunningApp, running_app, serving_url
 from tests.integration.grown import grow
 from tests.integration.lookups import listings
+from tests.integration.plans import Sent, explained, read
 from tests.suite import FOLDERS, SERVICES
 from tests.tokens import bearer
 
@@ -138,7 +139,6 @@ SCANS = {
 IN_ORDER = r"/funding/v1/requirements\?(edition|region|area|place|status)=[^&,]*&sort=code"
 # The steps of a plan that read rows of a table themselves.
 OF_TABLES = ("Seq Scan", "Index Scan", "Bitmap Heap Scan")
-Sent = list[tuple[str, tuple[Any, ...]]]
 
 
 @pytest.fixture(scope="module", params=SERVICES)
@@ -160,20 +160,6 @@ async def explaining(grown: RunningApp) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(grown.database_url, server_settings=SERVER_SETTINGS)
     yield connection
     await connection.close()
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """The statements that a service has sent for rows, with their values."""
-    found: Sent = []
-    execute = asyncpg.Connection._execute
-
-    async def recording(self: Any, query: str, values: tuple[Any, ...], *others: Any, **named: Any) -> Any:
-        found.append((query, values))
-        return await execute(self, query, values, *others, **named)
-
-    monkeypatch.setattr(asyncpg.Connection, "_execute", recording)
-    return found
 
 
 def asking(question: str) -> dict[str, str]:
@@ -257,12 +243,6 @@ async def questions(client: httpx.AsyncClient, revision: int, service: str) -> A
                     yield f"{asked}?limit={LIMIT}&{then}&cursor={httpx.URL(following).params['cursor']}"
 
 
-def read(plan: dict[str, Any]) -> float:
-    """The rows that a step of a plan and those below it hand on or throw away."""
-    removed = sum(value for name, value in plan.items() if name.startswith("Rows Removed by"))
-    return float(plan["Actual Loops"] * (plan["Actual Rows"] + removed)) + sum(map(read, plan.get("Plans", ())))
-
-
 def read_without_totals(plan: dict[str, Any], of: Callable[[dict[str, Any]], float] = read) -> float:
     """The same, without the count of the total of a page."""
     counts = [each for each in plan.get("Plans", ()) if each.get("Parent Relationship") == "InitPlan"]
@@ -304,12 +284,6 @@ def is_of_a_list(question: str) -> bool:
     """Whether it asks for a page of a list, its facets or its totals."""
     path = question.partition("?")[0].removesuffix("/facets").removesuffix("/totals")
     return path in FEW or path == "/funding/v1"
-
-
-async def explained(connection: asyncpg.Connection, sql: str, *values: Any) -> dict[str, Any]:
-    (found,) = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *values))
-    plan: dict[str, Any] = found["Plan"]
-    return plan
 
 
 async def test_an_answer_reads_what_it_needs(grown: RunningApp, explaining: asyncpg.Connection, sent: Sent) -> None:

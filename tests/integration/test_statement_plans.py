@@ -16,6 +16,7 @@ import pytest
 from mmptf_common.storage.as_of import PLANNING
 from mmptf_common.storage.engines import SERVER_SETTINGS
 from tests.conftest import RunningApp, admin_url, running_app, service_of
+from tests.integration.plans import Sent, explained
 from tests.suite import FOLDERS
 from tests.tokens import bearer
 
@@ -54,21 +55,6 @@ ASKED = ("", "on=2024-07-15", "date_from=2024-03-12&date_to=2025-02-17", "as_of=
 GROWING = {"/funding/v1/cards/programmes/": "the moment of the last change of any of its entries"}
 # Statements of single records.
 CODES = {"/funding/v1/periods/{code}/figures": "2023", "/funding/v1/cards/programmes/{code}": "P-7"}
-Sent = list[tuple[str, tuple[Any, ...]]]
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """The statements that the service has sent for rows, with their values."""
-    found: Sent = []
-    execute = asyncpg.Connection._execute
-
-    async def recording(self: Any, query: str, values: tuple[Any, ...], *others: Any, **named: Any) -> Any:
-        found.append((query, values))
-        return await execute(self, query, values, *others, **named)
-
-    monkeypatch.setattr(asyncpg.Connection, "_execute", recording)
-    return found
 
 
 @pytest.fixture
@@ -108,11 +94,11 @@ def statements() -> Iterator[str]:
             )
 
 
-def read_of_tables(plan: dict[str, Any]) -> int:
+def read_of_relations(plan: dict[str, Any]) -> int:
     """The rows that the steps of a plan read in tables and indexes or threw away."""
     removed = sum(value for name, value in plan.items() if name.startswith("Rows Removed by"))
     own = plan["Actual Loops"] * (plan["Actual Rows"] + removed) if "Relation Name" in plan else 0
-    return round(own) + sum(map(read_of_tables, plan.get("Plans", ())))
+    return round(own) + sum(map(read_of_relations, plan.get("Plans", ())))
 
 
 async def rows_read(client: httpx.AsyncClient, explaining: asyncpg.Connection, question: str, sent: Sent) -> int:
@@ -124,8 +110,7 @@ async def rows_read(client: httpx.AsyncClient, explaining: asyncpg.Connection, q
     await explaining.execute(PLANNING if "as_of=" in question else "RESET ALL")
     for sql, values in list(sent):
         if "ledger_entry" in sql:
-            (explained,) = json.loads(await explaining.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values))
-            found += read_of_tables(explained["Plan"])
+            found += read_of_relations(await explained(explaining, sql, *values))
     return found
 
 
