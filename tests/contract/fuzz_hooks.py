@@ -238,6 +238,11 @@ def _call(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, opens={"enum": ["2026-01-15", None]}, closes={"enum": ["2026-03-31", None]})
 
 
+def _meeting(raw_schema: Json, name: str) -> Json:
+    # Not after the decision that was taken at the one which is amended.
+    return _narrowed(raw_schema, name, date={"enum": ["2026-06-29", "2026-06-30"]})
+
+
 def _decision(raw_schema: Json, name: str) -> Json:
     """A decision of today on one programme at most, of a meeting and a call, which are all listed."""
     decided = _narrowed(raw_schema, "DecidedProgrammeSent", programme=_listed("/catalog/v1/programmes"))
@@ -464,6 +469,7 @@ BODIES = {
     "NoCostExtensionSent": _extension,
     "CallForProposalsSent": _call,
     "CallForProposalsAmendment": _call,
+    "MeetingAmendment": _meeting,
     "DecisionSent": _decision,
     "DecisionAmendment": _decision,
     "DecisionBatch": _decision_batch,
