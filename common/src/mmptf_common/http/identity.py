@@ -53,9 +53,14 @@ class Identity:
 # module does not postpone its annotations.
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The access to a route, stated in its function's signature: any one of these scopes; without scopes, public."""
+    """The access to a route, stated in its function's signature: any one of these scopes; without scopes, public.
+
+    roles: any one of them is needed too, where there are any; people: who has them, in words
+    """
 
     scopes: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    people: str = ""
 
     async def __call__(self, request: Request) -> Identity:
         """Return the identity of the request's verified token, on whose subject the request is counted.
@@ -81,6 +86,8 @@ class Access:
                     "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{" ".join(self.scopes)}"',
                 },
             )
+        if self.roles and not any(who.has_role(role) for role in self.roles):
+            raise Forbidden(f"This is for {self.people}.")
         return who
 
 
@@ -89,8 +96,9 @@ def require_scope(scope: str, *others: str) -> Any:
     return Depends(Access((scope, *others)))
 
 
+PUBLIC = Access()
 # A marker only: a public route does not verify anything.
-PublicRequest = Annotated[Request, Access()]
+PublicRequest = Annotated[Request, PUBLIC]
 
 Administrator = Annotated[Identity, require_scope(ADMIN)]
 

@@ -3,13 +3,15 @@
 from enum import Enum
 from typing import Annotated
 
+from fastapi import Depends
 from pydantic import create_model
+from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.feed.changes import ChangePage, HistoryQuery, answer_history
-from mmptf_common.http import openapi
-from mmptf_common.http.headers import PublicReadRequest
-from mmptf_common.http.identity import PublicRequest
+from mmptf_common.http import conditional, openapi
+from mmptf_common.http.headers import IF_NONE_MATCH
+from mmptf_common.http.identity import PUBLIC, Access
 from mmptf_common.http.parameters import ListQuery, PointInTimeQuery, StrictQuery, TableQuery, TotalsQuery
 from mmptf_common.lists.facets import FacetCounts, answer_facets, facet_columns
 from mmptf_common.lists.listing import Listing
@@ -27,6 +29,7 @@ def add_listing(
     noun: str | None = None,
     plural: str | None = None,
     tag: openapi.Tag | None = None,
+    readers: Access = PUBLIC,
 ) -> None:
     """Add a list's operations to a router; their tag is the last part of the list's path.
 
@@ -36,22 +39,33 @@ def add_listing(
           name of the list's entity
     plural: what several are called, where that is not the noun with an s
     tag: the group of its operations in the contract; None for one of their own, named by the plural
+    readers: who may read it, where not everybody may
     """
     path = f"/{listing.path.rpartition('/')[2]}"
     noun = noun or listing.entity.replace("_", " ")
     plural = plural or f"{noun}s"
     tags: list[str | Enum] = [tag.name if tag else plural.capitalize()]
-    # Evaluated here, where `example` is known: this module's annotations are not postponed.
+    is_public = readers == PUBLIC
+    if not is_public:
+        about = f"{about} For {readers.people}."
+    # The marker in a signature verifies nothing.
+    dependencies = [] if is_public else [Depends(readers)]
+    # Evaluated here, where `example` and `readers` are known: this module's annotations are not postponed.
+    PermittedRequest = Annotated[Request, readers]  # noqa: N806
+    PermittedReadRequest = Annotated[Request, readers, IF_NONE_MATCH]  # noqa: N806
     CodeInPath = Annotated[str, openapi.code_of(noun, listing.path, example, packaged=packaged)]  # noqa: N806
 
-    async def list_(request: PublicReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
-        return await answer_list(request, listing, query)
+    def of_caller(response: Response) -> Response:
+        return response if is_public else conditional.private(response)
 
-    async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
-        return await answer_item(request, listing, code, query)
+    async def list_(request: PermittedReadRequest, query: Annotated[ListQuery, StrictQuery(listing.query)]) -> Response:
+        return of_caller(await answer_list(request, listing, query))
+
+    async def get(request: PermittedReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
+        return of_caller(await answer_item(request, listing, code, query))
 
     async def history(
-        request: PublicRequest, code: CodeInPath, query: Annotated[HistoryQuery, StrictQuery()]
+        request: PermittedRequest, code: CodeInPath, query: Annotated[HistoryQuery, StrictQuery()]
     ) -> Response:
         return await answer_history(request, listing, code, query)
 
@@ -60,6 +74,7 @@ def add_listing(
         list_,
         name=openapi.operation_id(f"list {plural}"),
         tags=tags,
+        dependencies=dependencies,
         response_model=listing.page,
         summary=f"List {plural}",
         description=f"{about} The list has those that match all filters: page by page, or all at once with `format=csv`"
@@ -70,15 +85,16 @@ def add_listing(
         facet_query = create_model("FacetQuery", __base__=(listing.facet_query, TableQuery))
 
         async def facets(
-            request: PublicReadRequest, query: Annotated[TableQuery, StrictQuery(facet_query)]
+            request: PermittedReadRequest, query: Annotated[TableQuery, StrictQuery(facet_query)]
         ) -> Response:
-            return await answer_facets(request, listing, query)
+            return of_caller(await answer_facets(request, listing, query))
 
         router.add_api_route(
             f"{path}/facets",
             facets,
             name=openapi.operation_id(f"get {noun} facets"),
             tags=tags,
+            dependencies=dependencies,
             response_model=FacetCounts,
             summary=f"Count {plural} by each filter",
             description=(
@@ -91,9 +107,9 @@ def add_listing(
     if listing.totals_query:
 
         async def totals(
-            request: PublicReadRequest, query: Annotated[TotalsQuery, StrictQuery(listing.totals_query)]
+            request: PermittedReadRequest, query: Annotated[TotalsQuery, StrictQuery(listing.totals_query)]
         ) -> Response:
-            return await answer_totals(request, listing, query)
+            return of_caller(await answer_totals(request, listing, query))
 
         # The second path needs a name of its own: that of the service.
         paths = {f"{path}/totals": noun}
@@ -105,6 +121,7 @@ def add_listing(
                 totals,
                 name=openapi.operation_id(f"get {whose} totals"),
                 tags=tags,
+                dependencies=dependencies,
                 response_model=FilteredTotals,
                 summary=f"Sum the money of {plural}" + ("" if whose == noun else f", at {totals_path}"),
                 description=(
@@ -128,6 +145,7 @@ def add_listing(
         get,
         name=openapi.operation_id(f"get {noun}"),
         tags=tags,
+        dependencies=dependencies,
         response_model=listing.item,
         summary=f"Get {openapi.with_article(noun)}",
         description=about,
@@ -138,6 +156,7 @@ def add_listing(
         history,
         name=openapi.operation_id(f"get {noun} history"),
         tags=tags,
+        dependencies=dependencies,
         response_model=ChangePage,
         summary=f"Get the history of {openapi.with_article(noun)}",
         description=f"Every change of the {noun}, the earliest first: when it was made, for which organization and why,"

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import ChangeRequest, WriteRequest
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.writes.commands import WriteParameters, answer_write
-from mmptf_funding.access import FundingWriter
+from mmptf_funding.access import AGENT_AND_UNIT, FundingWriter
 from mmptf_funding.approvals import commands, schemas
 from mmptf_funding.approvals.queries import LIMITS, PROPOSALS
 from mmptf_funding.ledger.schemas import LedgerEntry
-from mmptf_funding.restricted import add_restricted_list
 
 router = openapi.Router()
 TAG = openapi.Tag(
@@ -47,7 +47,7 @@ async def create_transfer_limit(
     )
 
 
-add_restricted_list(
+add_listing(
     router,
     LIMITS,
     tag=TAG,
@@ -55,7 +55,8 @@ add_restricted_list(
     plural="transfer limits",
     about="Above which amount a transfer needs a second person, and since when.",
     example="TL-000001",
-    what="Limits of transfers",
+    packaged=False,
+    readers=AGENT_AND_UNIT,
 )
 
 
@@ -162,7 +163,7 @@ async def withdraw_transfer_proposal(
     )
 
 
-add_restricted_list(
+add_listing(
     router,
     PROPOSALS,
     tag=TAG,
@@ -170,5 +171,6 @@ add_restricted_list(
     plural="transfer proposals",
     about="A transfer that one person has proposed, who that was, and who has decided on it.",
     example="TP-000001",
-    what="Proposed transfers",
+    packaged=False,
+    readers=AGENT_AND_UNIT,
 )

@@ -2,21 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import create_model
 from starlette.responses import Response
 
 from mmptf_common.http import conditional, openapi
 from mmptf_common.http.headers import AmendRequest, ChangeRequest, ReadRequest, WriteRequest
 from mmptf_common.http.identity import Identity, PublicRequest
-from mmptf_common.http.parameters import (
-    NO_PARAMETERS,
-    StrictQuery,
-    TableQuery,
-    TotalsQuery,
-)
-from mmptf_common.lists.facets import FacetCounts, answer_facets, facet_columns
+from mmptf_common.http.parameters import NO_PARAMETERS, StrictQuery
 from mmptf_common.lists.listing import Listing
-from mmptf_common.lists.totals import FilteredTotals, answer_totals, total_columns
+from mmptf_common.routers.lists import add_listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.problems import Forbidden, ProblemError
 from mmptf_common.writes.bodies import CSV, import_place, media_type_of, received
@@ -29,13 +22,12 @@ from mmptf_common.writes.commands import (
     batch_report,
     idempotency_key,
 )
-from mmptf_funding.access import FundingWriter
+from mmptf_funding.access import AGENT_AND_UNIT, AgentOrUnit, FundingWriter
 from mmptf_funding.bank import commands, queries, schemas
 from mmptf_funding.bank import reconciliation_schemas as reconciliation
 from mmptf_funding.bank.domain import StatedStatement
 from mmptf_funding.bank.reading import statements_of
 from mmptf_funding.imports.template import TEMPLATE
-from mmptf_funding.restricted import add_restricted_list, require_reader
 from mmptf_funding.roles import AGENT
 
 router = openapi.Router()
@@ -43,8 +35,6 @@ TAG = openapi.Tag(
     "Bank reconciliation",
     "Bank accounts and their statements beside the ledger: import, match, and see what only one side has.",
 )
-# They have the accounts of those who paid and were paid, and what these wrote; nothing of them is public.
-STATEMENTS = "Bank statements"
 STATEMENTS_PATH = queries.STATEMENTS.path
 # The largest statement that is read; a bank's statement of a busy month has a tenth of it.
 MAX_STATEMENT = 8 * 1024 * 1024
@@ -60,8 +50,17 @@ def _require_agent(who: Identity) -> None:
 
 
 def _add_list(listing: Listing, noun: str, plural: str, about: str, example: str) -> None:
-    add_restricted_list(
-        router, listing, tag=TAG, noun=noun, plural=plural, about=about, example=example, what=STATEMENTS
+    # They have the accounts of those who paid and were paid, and what these wrote; nothing of them is public.
+    add_listing(
+        router,
+        listing,
+        tag=TAG,
+        noun=noun,
+        plural=plural,
+        about=about,
+        example=example,
+        packaged=False,
+        readers=AGENT_AND_UNIT,
     )
 
 
@@ -198,52 +197,6 @@ _add_list(
 # --- entries --------------------------------------------------------------------------------------------------------
 
 
-@router.get(
-    "/bank-entries/facets",
-    tags=[TAG.name],
-    response_model=FacetCounts,
-    summary="Count bank entries by each filter",
-    **openapi.read(media=openapi.TABLE, texts=openapi.table(facet_columns())),
-)
-async def get_bank_entry_facets(
-    request: ReadRequest,
-    who: FundingWriter,
-    query: Annotated[
-        TableQuery, StrictQuery(create_model("BankFacetQuery", __base__=(schemas.BankEntryFilter, TableQuery)))
-    ],
-) -> Response:
-    """The values of each filter, with the number of bank entries that have it. For the administrative agent and the
-    Fund's management unit.
-    """
-    require_reader(who, STATEMENTS)
-    return conditional.private(await answer_facets(request, queries.ENTRIES, query))
-
-
-@router.get(
-    "/bank-entries/totals",
-    tags=[TAG.name],
-    response_model=FilteredTotals,
-    summary="Sum the money of bank entries",
-    **openapi.read(
-        media=openapi.TABLE,
-        texts=openapi.table(
-            total_columns(["by"]),
-            " `by` and `by_name` stand for the code and the name in each dimension of the parameter `by`.",
-        ),
-    ),
-)
-async def get_bank_entry_totals(
-    request: ReadRequest,
-    who: FundingWriter,
-    query: Annotated[TotalsQuery, StrictQuery(schemas.BankEntryTotalsQuery)],
-) -> Response:
-    """Exact sums of what the banks have added and of what they have taken, in each currency. For the administrative
-    agent and the Fund's management unit.
-    """
-    require_reader(who, STATEMENTS)
-    return conditional.private(await answer_totals(request, queries.ENTRIES, query))
-
-
 _add_list(
     queries.ENTRIES,
     "bank entry",
@@ -335,7 +288,7 @@ _add_list(
 async def get_reconciliation(
     request: ReadRequest,
     account: AccountCode,
-    who: FundingWriter,
+    who: AgentOrUnit,
     query: Annotated[reconciliation.ReconciliationQuery, StrictQuery()],
 ) -> Response:
     """The balance of an account by the ledger and by the bank on a day, what is matched, what only one of them has, and
@@ -343,7 +296,6 @@ async def get_reconciliation(
 
     `text/csv` has a row for each balance and each entry that only one side has.
     """
-    require_reader(who, STATEMENTS)
     return conditional.private(await queries.answer_reconciliation(request, account, query))
 
 
@@ -357,11 +309,10 @@ async def get_reconciliation(
 async def get_match_proposals(
     request: ReadRequest,
     account: AccountCode,
-    who: FundingWriter,
+    who: AgentOrUnit,
     query: Annotated[reconciliation.ProposalQuery, StrictQuery()],
 ) -> Response:
     """Ledger entries that may be the same money as bank entries without a match: by reference, amount and day; several
     with one reference where they add up. For the administrative agent and the Fund's management unit.
     """
-    require_reader(who, STATEMENTS)
     return conditional.private(await queries.answer_proposals(request, account, query))
