@@ -18,6 +18,7 @@ DOCUMENT = "made-up-edition-of-nobody"
 REGIONS = [f"region-{n}" for n in range(1, 10)]
 AREAS = [f"area-{n}" for n in range(1, 8)]
 POPULATIONS = [f"population-{n}" for n in range(1, 10)]
+TOPICS = [f"topic-{n}" for n in range(1, 77)]
 # As many places, and with the areas as many totals, as the packaged edition has. The codes are among those that
 # ISO 3166-1 leaves to its users, so that no country has them.
 PLACES = [f"X{first}{second}" for first in "ABCDEF" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"][:144]
@@ -25,6 +26,8 @@ PLACES = [f"X{first}{second}" for first in "ABCDEF" for second in "ABCDEFGHIJKLM
 PLACES_OF_A_REGION = len(PLACES) // len(REGIONS)
 SHARE = Decimal("0.1")
 NOTE = 'Row {} of those that do not exist: "made up", with a comma, an é, and as long as the notes of a real edition.'
+# Words of which many rows have some and few have others, as those of a real edition.
+PURPOSE = "Trains the officials of some made-up district {} in how to count travellers, and equips their offices there"
 
 
 @dataclass
@@ -75,7 +78,10 @@ def _edition(rows: int) -> dict[str, Any]:
 
 
 def _vocabulary() -> Iterator[dict[str, Any]]:
-    for kind, codes in (("region", REGIONS), ("area", AREAS), ("target_population", POPULATIONS)):
+    for kind, codes in (
+        *(("region", REGIONS), ("area", AREAS)),
+        *(("target_population", POPULATIONS), ("topic", TOPICS)),
+    ):
         for code in codes:
             yield {"edition": CODE, "kind": kind, "code": code, "name": _name(code)}
     for number, place in enumerate(PLACES):
@@ -139,6 +145,10 @@ def _requirements(rows: int, totals: Totals) -> Iterator[dict[str, Any]]:
             "heading_line": 10 * n + 1,
             "place_line": 10 * n,
             "target_populations_line": 10 * n + 8 if n % 4 else None,
+            "purpose": PURPOSE.format(n % 1000),
+            "topics": "|".join(f"topic-{1 + (n * k) % len(TOPICS)}:{10 * n + 5}" for k in range(1, 1 + n % 6)),
+            "narrative": f"{10 * n + 5}-{10 * n + 7}",
+            "funders_named": f"Nobody, made up:{10 * n + 6}" if n % 8 == 0 else None,
         }
 
 

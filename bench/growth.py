@@ -36,8 +36,11 @@ ASKED = {
     "growth-deep-page": f"{PAGE}?limit=50&cursor={{cursor}}",
     "growth-filtered-page": f"{PAGE}?limit=50&region=region-3&area=area-2",
     "growth-totals": "/funding/v1/totals?by=region&by=area",
+    "growth-totals-by-topic": "/funding/v1/totals?by=topic&by=region",
+    "growth-topic": f"{PAGE}?limit=50&topic=topic-5",
     "growth-facets": f"{PAGE}/facets",
     "growth-search": f"{PAGE}?limit=50&q=xcd",
+    "growth-search-purpose": f"{PAGE}?limit=50&q=district+123",
     "growth-as-of-page": f"{PAGE}?limit=50&as_of={{revision}}",
 }
 NOTES = """

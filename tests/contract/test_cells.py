@@ -146,6 +146,11 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "place_line": of_field("place", lambda source: at(f"{source}.line")),
         "place_last_line": of_field("place", lambda source: last_line(f"{source}.locator")),
         "target_populations_line": of_field("target_populations", lambda source: at(f"{source}.line")),
+        "topics": lambda item: [f"{each['code']}:{each['line']}" for each in item["topics"]],
+        "narrative": lambda item: [
+            "-".join(map(str, dict.fromkeys((each["first"], each["last"])))) for each in item["narrative"]
+        ],
+        "funders_named": lambda item: [f"{each['as_printed']}:{each['line']}" for each in item["funders_named"]],
     },
     "funding:list_initiatives": {
         **MONEY,

@@ -28,7 +28,10 @@ Pairs = list[tuple[str, str]]
 FUNDING = "/funding/v1"
 REQUIREMENTS = f"{FUNDING}/requirements"
 TOTALS = f"{FUNDING}/totals"
-WAYS = ("region", "place", "country", "area", "target_population", "status")
+WAYS = ("region", "place", "country", "area", "topic", "target_population", "status")
+# The kinds of which a row may have several terms -> the filter by their number, and the member of a row.
+SEVERAL = {"target_population": ("populations_named", "target_populations"), "topic": ("topics_named", "topics")}
+NUMBERS = {number: kind for kind, (number, _) in SEVERAL.items()}
 LEFT_OUT = {"funded": "funded: the source prints this word", "missing_in_source": "missing in the source"}
 
 
@@ -44,11 +47,11 @@ CODES = {
     "status": ["required", "funded", "missing_in_source"],
     **{
         kind: [term["code"] for term in TERMS if term["kind"] == kind]
-        for kind in ("region", "place", "area", "target_population")
+        for kind in ("region", "place", "area", "topic", "target_population")
     },
 }
 MOMENTS = ("2015-01-01", "2015-06-30T12:00:00+02:00", "2199-12-31T23:59:59.999999Z")
-FILTERS = (*CODES, "populations_named", "amount_min", "amount_max", "updated_since", "q")
+FILTERS = (*CODES, *NUMBERS, "amount_min", "amount_max", "updated_since", "q")
 
 
 def own_values(row: Mapping[str, str]) -> dict[str, list[str]]:
@@ -60,6 +63,7 @@ def own_values(row: Mapping[str, str]) -> dict[str, list[str]]:
         "country": [row["country_code"] or "none"],
         "area": [row["area_code"]],
         "status": [row["status"]],
+        "topic": [topic.partition(":")[0] for topic in row["topics"].split("|")],
         "target_population": row["target_populations"].split("|"),
     }
 
@@ -77,12 +81,12 @@ def questions(draw: st.DrawFn) -> Pairs:
             others = draw(st.lists(st.sampled_from(CODES[name]), max_size=4))
             # A value that is there twice means nothing else.
             values = [*others, *(draw(st.sampled_from(own_values(row)[name])) for _ in range(draw(st.integers(0, 2))))]
-        elif name == "populations_named":
+        elif name in NUMBERS:
             values = [draw(st.sampled_from(["one", "several", "several", "none"]))]
         elif name == "updated_since":
             values = [draw(st.sampled_from(MOMENTS))]
         elif name == "q":
-            words = folded(" ".join(row[text] for text in ("place", "region", "area")))
+            words = folded(" ".join(row[text] for text in ("place", "region", "area", "purpose")))
             chosen = draw(st.lists(st.sampled_from(words), min_size=1, max_size=2))
             values = [" ".join(word[: draw(st.integers(1, len(word)))] for word in chosen)]
             cased = draw(st.sampled_from([str.upper, str.title, str.lower]))(values[0])
@@ -107,20 +111,22 @@ def folded(text: str) -> list[str]:
     return re.findall(r"\w+", "".join(c for c in bare if not unicodedata.combining(c)))
 
 
-def populations(row: Row) -> list[str]:
-    return [population["code"] for population in row["target_populations"]]
+def terms(row: Row, kind: str) -> list[str]:
+    """The codes of a row's terms of a kind of which it may have several."""
+    return [term["code"] for term in row[SEVERAL[kind][1]]]
 
 
-def named(row: Row) -> str:
-    return {0: "none", 1: "one"}.get(len(row["target_populations"]), "several")
+def named(row: Row, kind: str) -> str:
+    """How many of them it has, as the filter says it."""
+    return {0: "none", 1: "one"}.get(len(terms(row, kind)), "several")
 
 
 def fulfils(row: Row, name: str, values: list[str]) -> bool:
     """Whether a row is found by one filter."""
-    if name == "target_population":
-        return bool(set(populations(row)) & set(values))
-    if name == "populations_named":
-        return named(row) == values[0]
+    if name in SEVERAL:
+        return bool(set(terms(row, name)) & set(values))
+    if name in NUMBERS:
+        return named(row, NUMBERS[name]) == values[0]
     if name == "amount_min":
         return row["sum"] is not None and Decimal(row["sum"]["amount"]) >= Decimal(values[0])
     if name == "amount_max":
@@ -129,9 +135,10 @@ def fulfils(row: Row, name: str, values: list[str]) -> bool:
         since = values[0] if "T" in values[0] else f"{values[0]}T00:00:00Z"
         return datetime.fromisoformat(row["updated"]) >= datetime.fromisoformat(since)
     if name == "q":
-        terms = (row["place"], row["region"], row["area"])
-        spoken = [word for term in terms for word in folded(f"{term['name']} {term['as_printed'] or ''}")]
+        headings = (row["place"], row["region"], row["area"])
+        spoken = [word for term in headings for word in folded(f"{term['name']} {term['as_printed'] or ''}")]
         spoken += folded(" ".join(names_of(row["place"]["country"] or "none")))
+        spoken += folded(" ".join([row["purpose"] or "", *(topic["name"] for topic in row["topics"])]))
         return all(any(word.startswith(start) for word in spoken) for start in folded(values[0]))
     if name in ("edition", "status"):
         return row[name] in values
@@ -140,8 +147,8 @@ def fulfils(row: Row, name: str, values: list[str]) -> bool:
 
 def key_of(row: Row, way: str) -> str:
     """The one group that a row is in."""
-    if way == "target_population":
-        return {"none": "none", "several": "shared"}.get(named(row)) or str(populations(row)[0])
+    if way in SEVERAL:
+        return {"none": "none", "several": "shared"}.get(named(row, way)) or terms(row, way)[0]
     if way == "country":
         return row["place"]["country"] or "none"
     return str(row[way] if way == "status" else row[way]["code"])

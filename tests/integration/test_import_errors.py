@@ -87,7 +87,7 @@ async def test_a_wrong_row_is_refused(
         (template.TEMPLATE.header("requirements").encode(), "nothing_to_import", None),
         (REQUIREMENTS.replace(b"status", b"statu", 1), "unknown_column", "/requirements/1/statu"),
         (REQUIREMENTS.replace(b",area,", b",area_code,", 1), "repeated_column", "/requirements/1/area_code"),
-        (REQUIREMENTS.replace(b",12,", b",12", 1), "wrong_number_of_cells", "/requirements/3/target_populations_line"),
+        (REQUIREMENTS.replace(b",12,", b",12", 1), "wrong_number_of_cells", "/requirements/3/funders_named"),
         (REQUIREMENTS.replace(b"Kenya", b"Ken\xffya", 1), "not_utf8", None),
         (REQUIREMENTS.decode().encode("utf-16"), "not_utf8", None),
         (REQUIREMENTS.replace(b"Kenya", b'"Kenya', 1), "not_csv", None),
@@ -121,7 +121,7 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
     assert error["pointer"] == "/requirements/3/amount_usd"
     unreadable = csv_of("requirements", rows).replace(b"ME-2016-KEN-health,", b"", 1)
     assert [e["pointer"] for e in await refusal(untouched, unreadable)] == [
-        "/requirements/2/target_populations_line",
+        "/requirements/2/funders_named",
         "/requirements/3/amount_usd",
     ]
 

@@ -90,7 +90,28 @@ async def test_the_edition_has_every_row_of_the_publication(rows: list[Row], ter
     assert {row["area"]["name"] for row in rows} == AREAS
     assert Counter(row["status"] for row in rows) == {"required": 705, "funded": 54, "missing_in_source": 1}
     assert len({(row["place"]["code"], row["area"]["code"]) for row in rows}) == 760
-    assert Counter(kind for kind, _ in terms) == {"region": 9, "area": 7, "target_population": 9, "place": 152}
+    assert Counter(kind for kind, _ in terms) == {
+        "region": 9,
+        "area": 7,
+        "target_population": 9,
+        "place": 152,
+        "topic": 75,
+    }
+
+
+async def test_every_requirement_says_what_it_is_for(rows: list[Row], terms: dict[tuple[str, str], Row]) -> None:
+    taken: set[int] = set()
+    for row in rows:
+        assert 0 < len(row["purpose"].split()) <= 25
+        lines = [line for part in row["narrative"] for line in range(part["first"], part["last"] + 1)]
+        assert lines and not taken & set(lines)
+        taken |= set(lines)
+        assert row["topics"]
+        for located in (*row["topics"], *row["funders_named"]):
+            assert located["line"] in lines
+        (source,) = [source for source in row["sources"] if source["field"] == "purpose"]
+        assert (source["line"], source["verified"]) == (row["narrative"][0]["first"], True)
+    assert all(term["note"] for (kind, _), term in terms.items() if kind == "topic")
 
 
 async def test_regions_print_the_totals_of_the_publication(printed: list[Row]) -> None:
@@ -311,9 +332,11 @@ async def test_every_code_is_a_term_of_the_vocabulary(
     used = {("place", row["place"]["code"]) for row in rows} | {("region", row["region"]["code"]) for row in rows}
     used |= {("area", row["area"]["code"]) for row in rows}
     used |= {("target_population", p["code"]) for row in rows for p in row["target_populations"]}
+    used |= {("topic", topic["code"]) for row in rows for topic in row["topics"]}
+    assert all(topic["name"] == terms["topic", topic["code"]]["name"] for row in rows for topic in row["topics"])
     assert used == set(terms)
     assert {(total["division"], total["value"]) for total in printed} == {
-        key for key in terms if key[0] != "target_population"
+        key for key in terms if key[0] not in ("target_population", "topic")
     }
 
 
@@ -322,7 +345,7 @@ async def test_every_code_is_a_term_of_the_vocabulary(
     [
         (REQUIREMENTS, schemas.Requirement, 760),
         (f"{EDITION}/printed-totals", schemas.PrintedTotal, 270),
-        (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 177),
+        (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 252),
         (f"{EDITION}/results", schemas.ResultsMatrix, 2),
         (f"{FUNDING}/initiatives", schemas.Initiative, 54),
         (f"{FUNDING}/editions", schemas.Edition, 1),

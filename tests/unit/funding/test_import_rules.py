@@ -21,6 +21,7 @@ VOCABULARY = Vocabulary(
         "region": {"north": Term("north", "The North"), "south": Term("south", "The South")},
         "area": {"health": Term("health", "Health"), "border": Term("border", "Border Management")},
         "target_population": {"migrants": Term("migrants", "Migrants"), "students": Term("students", "Students")},
+        "topic": {"hiv": Term("hiv", "HIV and AIDS"), "diaspora": Term("diaspora", "Diaspora engagement")},
         "place": {
             "KEN": Term("KEN", "Kenya", region="south", country="KEN"),
             "RP-south": Term("RP-south", "Regional Programmes", region="south", footnote="for several countries"),
@@ -47,6 +48,10 @@ ROW = {
     "source_line": "7",
     "heading_line": "6",
     "target_populations_line": "8",
+    "purpose": "Tests for HIV in ports.",
+    "topics": "hiv:10|diaspora:14",
+    "narrative": "9-12|14",
+    "funders_named": "Government of Kenya: its ministry:11",
 }
 
 
@@ -93,7 +98,19 @@ def test_a_right_row_is_what_readers_get() -> None:
     assert found.sum and (found.sum.amount, found.sum.currency) == ("2500000.50", "USD")
     assert (found.place.country, found.place.as_printed, found.area.as_printed) == ("KEN", "KENYA", None)
     assert [term.code for term in found.target_populations] == ["migrants", "students"]
-    assert [(s.field, s.line) for s in found.sources] == [("amount", 7), ("area", 6), ("target_populations", 8)]
+    assert [(s.field, s.line) for s in found.sources] == [
+        ("amount", 7), ("area", 6), ("target_populations", 8), ("purpose", 9),
+    ]  # fmt: skip
+    assert found.purpose == "Tests for HIV in ports."
+    assert [(t.code, t.name, t.line) for t in found.topics] == [
+        ("hiv", "HIV and AIDS", 10), ("diaspora", "Diaspora engagement", 14),
+    ]  # fmt: skip
+    assert [(lines.first, lines.last) for lines in found.narrative] == [(9, 12), (14, 14)]
+    assert [(f.as_printed, f.line) for f in found.funders_named] == [("Government of Kenya: its ministry", 11)]
+    assert found.sources[-1].locator == "lines 9-12, 14"
+    assert requirement["topics"] == '{"hiv","diaspora"}'
+    # As a search compares words.
+    assert {'"ports"', '"aids"', '"engagement"', '"kenya"'} <= set(requirement["words"].strip("{}").split(","))
     assert (requirement["country"], requirement["populations"]) == ("KEN", '{"migrants","students"}')
 
 
@@ -102,6 +119,7 @@ def test_a_heading_of_several_lines_says_so_and_ends_after_it_begins() -> None:
     found = stated(place)
     assert {s.field: (s.line, s.locator) for s in found.sources} == {
         "amount": (7, None), "area": (6, "lines 6-7"), "place": (2, "lines 2-4"), "target_populations": (8, None),
+        "purpose": (9, "lines 9-12, 14"),
     }  # fmt: skip
     assert (found.note, found.reading_note) == (None, "By elimination.")
     for cells in ({"heading_last_line": "6"}, {"heading_last_line": "5"}, {"place_last_line": "4"}):
@@ -111,7 +129,8 @@ def test_a_heading_of_several_lines_says_so_and_ends_after_it_begins() -> None:
 
 def test_a_figure_without_a_line_is_not_verified() -> None:
     (amount,) = stated(right(source_line=None, source_locator="page 3", heading_line=None,
-                             target_populations_line=None)).sources  # fmt: skip
+                             target_populations_line=None, narrative=None, topics=None,
+                             funders_named=None)).sources  # fmt: skip
     assert (amount.locator, amount.verified) == ("page 3", False)
     assert all(source.verified for source in stated(right()).sources)
 
@@ -163,6 +182,17 @@ def test_a_place_that_is_no_country_is_said_to_be_none() -> None:
         ({"note": "a\x00b"}, [("invalid_value", "note", None)]),
         ({"note": "a\nb"}, [("invalid_value", "note", None)]),
         ({"note": "x" * 1001}, [("invalid_value", "note", None)]),
+        ({"topics": "diaspore:14"}, [("unknown_code", "topics", "diaspora")]),
+        ({"topics": "hiv:10|hiv:11"}, [("repeated_code", "topics", None)]),
+        ({"topics": "hiv:13"}, [("does_not_match", "topics", None)]),
+        ({"topics": "hiv:0"}, [("invalid_value", "topics", None)]),
+        ({"topics": "hiv:x"}, [("invalid_value", "topics", None)]),
+        ({"topics": ":10"}, [("invalid_value", "topics", None)]),
+        ({"topics": "hiv:10||diaspora:14"}, [("invalid_value", "topics", None)]),
+        ({"narrative": "12-9|14"}, [("invalid_value", "narrative", None)]),
+        ({"narrative": "9-12-14"}, [("invalid_value", "narrative", None)]),
+        ({"narrative": "all"}, [("invalid_value", "narrative", None)]),
+        ({"funders_named": "Government of Kenya:8"}, [("does_not_match", "funders_named", None)]),
         ({"target_populations": "migrants||students"}, [("invalid_value", "target_populations", None)]),
         (
             {"target_populations": "|".join(["migrants"] * (template.MOST_POPULATIONS + 1))},

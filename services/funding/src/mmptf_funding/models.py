@@ -108,6 +108,8 @@ class TermRow(Record, Base, table=True):
         sa.UniqueConstraint("edition", "kind", "term"),
         sa.Index("term_lower_term", sa.text("lower(term)"), "kind"),
         sa.Index("term_lower_country", sa.text("lower(coalesce(country, 'none'))"), "kind"),
+        # By which totals and facets find the name of each country.
+        sa.Index("term_country", "country", "kind"),
     )
 
     edition: str = Field(foreign_key="edition.code")
@@ -152,6 +154,8 @@ class RequirementRow(Record, Base, table=True):
         # Of few rows with one population, or of one number of them, the rows themselves are found.
         sa.Index("requirement_populations", "populations", postgresql_using="gin"),
         sa.Index("requirement_populations_named", sa.text("cardinality(populations)"), "code"),
+        sa.Index("requirement_topics", "topics", postgresql_using="gin"),
+        sa.Index("requirement_topics_named", sa.text("cardinality(topics)"), "code"),
         # One for each direction: rows without an amount are last in both. An expression alone is read from the row; and
         # in the order of amounts the rows of a status, area or place may stand behind most others.
         *(
@@ -187,6 +191,8 @@ class RequirementRow(Record, Base, table=True):
     heading_line: int | None
     place_line: int | None
     populations_line: int | None
+    purpose: str | None
+    topics: list[str] = codes()
     words: list[str] = codes()
 
 
@@ -528,6 +534,28 @@ REQUIREMENT_ROLLUP_BY_POPULATION = Rollup(
     parts="LEFT JOIN LATERAL unnest(filtered.populations) AS named(population) ON true",
     facet="target_population",
 )
+# The same of topics.
+REQUIREMENT_ROLLUP_BY_TOPICS = Rollup(
+    table="requirement_rollup_by_topics",
+    of="requirement",
+    keys=("edition", "region", "area", "status"),
+    derived={
+        "amount_stated": ("filtered.amount IS NOT NULL", sa.Boolean),
+        "topics": (
+            "CASE WHEN cardinality(filtered.topics) > 1 THEN '{several,several}' ELSE filtered.topics END",
+            ARRAY(sa.Text),
+        ),
+    },
+    sums=("amount",),
+)
+REQUIREMENT_ROLLUP_BY_TOPIC = Rollup(
+    table="requirement_rollup_by_topic",
+    of="requirement",
+    keys=("edition", "region", "area", "status"),
+    derived={"topic": ("named.topic", sa.Text)},
+    parts="LEFT JOIN LATERAL unnest(filtered.topics) AS named(topic) ON true",
+    facet="topic",
+)
 CONTRIBUTION_ROLLUP = Rollup(
     table="contribution_rollup",
     of="contribution",
@@ -588,6 +616,8 @@ add_rollups(
         REQUIREMENT_ROLLUP_BY_POPULATIONS,
         REQUIREMENT_ROLLUP,
         REQUIREMENT_ROLLUP_BY_POPULATION,
+        REQUIREMENT_ROLLUP_BY_TOPICS,
+        REQUIREMENT_ROLLUP_BY_TOPIC,
         CONTRIBUTION_ROLLUP,
         LEDGER_ROLLUP_BY_KIND,
         LEDGER_ROLLUP_BY_PARTY,

@@ -24,7 +24,7 @@ RequirementStatus = TypeAliasType(
 
 TermKind = TypeAliasType(
     "TermKind",
-    Literal["region", "area", "target_population", "place"],
+    Literal["region", "area", "target_population", "place", "topic"],
 )
 """Kind of an entry of an edition's vocabulary.
 
@@ -32,6 +32,7 @@ TermKind = TypeAliasType(
 - `area`: a programmatic area, that is a field of work, such as health
 - `target_population`: people whom the money is for, such as migrants
 - `place`: a country, a territory or another heading, such as regional programmes
+- `topic`: what money is for, such as counter-trafficking; assigned to the edition's texts, which do not print it
 """
 
 ReadingConfidence = TypeAliasType(

@@ -37,6 +37,8 @@ from mmptf_funding.models import (
     REQUIREMENT_ROLLUP,
     REQUIREMENT_ROLLUP_BY_POPULATION,
     REQUIREMENT_ROLLUP_BY_POPULATIONS,
+    REQUIREMENT_ROLLUP_BY_TOPIC,
+    REQUIREMENT_ROLLUP_BY_TOPICS,
 )
 
 PATH = "/funding/v1"
@@ -153,6 +155,10 @@ RESULTS = Listing(
 )
 
 
+# The kinds of which a requirement may have several terms -> the column with their codes.
+_SEVERAL = {"target_population": "populations", "topic": "topics"}
+
+
 def _term(column: str, kind: str) -> Dimension:
     """The dimension of a column with codes of terms; the names are those of the latest edition with the term."""
     return Dimension(
@@ -162,20 +168,38 @@ def _term(column: str, kind: str) -> Dimension:
 
 
 def _known(kind: str) -> Filter:
-    column = {"target_population": "populations"}.get(kind, kind)
     codes = codes_in("term", "term", f"kind = '{kind}'")
-    if column == "populations":
-        return Filter("populations && {}::text[]", codes, LISTED_AT, not_stated="populations = '{}'")
-    return Filter(f"{column} = ANY({{}}::text[])", codes, LISTED_AT, columns=(column,))
+    if column := _SEVERAL.get(kind):
+        return Filter(f"{column} && {{}}::text[]", codes, LISTED_AT, not_stated=f"{column} = '{{}}'")
+    return Filter(f"{kind} = ANY({{}}::text[])", codes, LISTED_AT, columns=(kind,))
 
 
-def _one_population(_: str, value: str) -> dict[str, str]:
-    """The filters that select exactly the rows of one group by target population."""
-    if value == SHARED:
-        return {"populations_named": "several"}
-    if value == NONE:
-        return {"populations_named": "none"}
-    return {"populations_named": "one", "target_population": value}
+def _number_of(column: str) -> Filter:
+    """The filter by how many terms of a kind a requirement has."""
+    return Filter(lambda value, _: f"cardinality({column}) {_NUMBERS[value]}", columns=(column,))
+
+
+def _each_of(kind: str) -> Dimension:
+    """The dimension of a kind of which a requirement may have several terms; it counts under each of them."""
+    join = f"LEFT JOIN LATERAL unnest(filtered.{_SEVERAL[kind]}) AS v(code) ON true"
+    return replace(_term(_SEVERAL[kind], kind), value="v.code", join=join)
+
+
+def _one_of(kind: str) -> Dimension:
+    """The dimension of sums by the same: the amount of several terms is shared, since their parts are not stated."""
+    column = _SEVERAL[kind]
+
+    def drilldown(_: str, value: str) -> dict[str, str]:
+        """The filters that select exactly the rows of one group."""
+        named = f"{column}_named"
+        if value in (SHARED, NONE):
+            return {named: "several" if value == SHARED else "none"}
+        return {named: "one", kind: value}
+
+    value = (
+        f"CASE cardinality(filtered.{column}) WHEN 0 THEN '{NONE}' WHEN 1 THEN filtered.{column}[1] ELSE '{SHARED}' END"
+    )
+    return replace(_term(column, kind), value=value, drilldown=drilldown)
 
 
 # The countries that places cover beside their own: edition, term and the code of such a country.
@@ -191,6 +215,13 @@ def _heading_end(first: str, locator: str) -> str:
     """SQL of the last line of a heading; records without any locator of lines are not parsed for it."""
     several = f"""{first} IS NOT NULL AND strpos(record::text, '"lines ') > 0"""
     return f"CASE WHEN {several} THEN {_last_line(locator)} END"
+
+
+def _cell(member: str, entry: str) -> str:
+    """SQL of a cell with the entries of a member of the record; entry: SQL of the text of one."""
+    several = f"""strpos(record::text, '"{member}":[{{') > 0"""
+    texts = f"SELECT string_agg({entry}, '|') FROM json_array_elements(record->'{member}') AS listed(entry)"
+    return f"CASE WHEN {several} THEN ({texts}) END"
 
 
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
@@ -214,7 +245,10 @@ REQUIREMENTS = Listing(
     # The edition is the basis of the sums, so that requirements of two editions are never added together.
     rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
     table="requirement",
-    record=completed("record::text", reading_note="'null'"),
+    # Records of before have no purpose.
+    record=completed(
+        "record::text", reading_note="'null'", purpose="'null'", topics="'[]'", narrative="'[]'", funders_named="'[]'"
+    ),
     query=schemas.RequirementQuery,
     sorts={
         "code": ("code", "text"),
@@ -236,13 +270,13 @@ REQUIREMENTS = Listing(
         "area": _known("area"),
         "status": Filter("status = ANY({}::text[])", columns=("status",)),
         "target_population": _known("target_population"),
-        "populations_named": Filter(
-            lambda value, _: f"cardinality(populations) {_NUMBERS[value]}", columns=("populations",)
-        ),
+        "populations_named": _number_of("populations"),
+        "topic": _known("topic"),
+        "topics_named": _number_of("topics"),
         **amount_filters("amount"),
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": search_in(
-            *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed"),
+            *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed", "purpose"),
             places="country = ANY({}::text[])",
             named=True,
         ),
@@ -280,17 +314,22 @@ REQUIREMENTS = Listing(
             "CASE WHEN heading_line IS NULL THEN record#>'{sources,1}' ELSE record#>'{sources,2}' END->>'locator'",
         ),
         "target_populations_line": "populations_line",
+        "purpose": "purpose",
+        "topics": _cell("topics", "concat_ws(':', entry->>'code', entry->>'line')"),
+        "narrative": _cell(
+            "narrative",
+            "concat_ws('-', entry->>'first', nullif(entry->>'last', entry->>'first'))",
+        ),
+        "funders_named": _cell("funders_named", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
     },
     facets={
         "edition": Dimension("filtered.edition", "(SELECT name FROM edition WHERE code = {})"),
         **BY_TERM,
         "country": COUNTRIES,
         "status": Dimension("filtered.status"),
-        "target_population": replace(
-            _term("population", "target_population"),
-            value="v.code",
-            join="LEFT JOIN LATERAL unnest(filtered.populations) AS v(code) ON true",
-        ),
+        "topic": _each_of("topic"),
+        "topics_named": Dimension(NAMED.format("filtered.topics")),
+        "target_population": _each_of("target_population"),
         "populations_named": Dimension(NAMED.format("filtered.populations")),
     },
     ranges={"amount": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
@@ -298,12 +337,8 @@ REQUIREMENTS = Listing(
     totals={
         **BY_TERM,
         "country": COUNTRY,
-        "target_population": replace(
-            _term("population", "target_population"),
-            value=f"CASE cardinality(filtered.populations) WHEN 0 THEN '{NONE}' WHEN 1 THEN filtered.populations[1]"
-            f" ELSE '{SHARED}' END",
-            drilldown=_one_population,
-        ),
+        "topic": _one_of("topic"),
+        "target_population": _one_of("target_population"),
         "status": Dimension("filtered.status"),
     },
     totals_query=schemas.RequirementTotalsQuery,
@@ -322,7 +357,13 @@ REQUIREMENTS = Listing(
             {"status": "missing_in_source"},
         ),
     ),
-    rollups=(REQUIREMENT_ROLLUP_BY_POPULATIONS, REQUIREMENT_ROLLUP, REQUIREMENT_ROLLUP_BY_POPULATION),
+    rollups=(
+        REQUIREMENT_ROLLUP_BY_POPULATIONS,
+        REQUIREMENT_ROLLUP_BY_TOPICS,
+        REQUIREMENT_ROLLUP,
+        REQUIREMENT_ROLLUP_BY_POPULATION,
+        REQUIREMENT_ROLLUP_BY_TOPIC,
+    ),
 )
 
 INITIATIVES = Listing(

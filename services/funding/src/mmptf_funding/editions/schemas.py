@@ -44,9 +44,17 @@ PopulationsNamed = TypeAliasType("PopulationsNamed", Literal["none", "one", "sev
 - `several`: it names two or more
 """
 
+TopicsNamed = TypeAliasType("TopicsNamed", Literal["none", "one", "several"])
+"""How many topics a requirement has.
+
+- `none`: it has none
+- `one`: it has one
+- `several`: it has two or more
+"""
+
 RequirementDivision = TypeAliasType(
     "RequirementDivision",
-    Literal["region", "place", "country", "area", "target_population", "status"],
+    Literal["region", "place", "country", "area", "topic", "target_population", "status"],
 )
 """What the totals of requirements can be divided by.
 
@@ -54,6 +62,8 @@ RequirementDivision = TypeAliasType(
 - `place`: country, territory or other heading of the edition, such as `KEN`
 - `country`: ISO 3166-1 alpha-3 code; `none` stands for places that are no single country
 - `area`: programmatic area, such as `health`
+- `topic`: what the money is for, such as `diaspora`; `shared` stands for several, whose parts are not stated, and
+  `none` for none
 - `target_population`: people whom the money is for; `shared` stands for several of them, `none` for nobody named
 - `status`: whether an amount is asked for, the word "funded" is printed in its place, or the figure is missing
 """
@@ -89,7 +99,7 @@ class Edition(ResponseModel):
 
 
 class VocabularyTerm(ResponseModel):
-    """One entry of an edition's own vocabulary: a region, a programmatic area, a target population or a place.
+    """One entry of an edition's own vocabulary: a region, an area, a target population, a place or a topic.
 
     Editions have different vocabularies: a code means something only together with its edition and kind.
     """
@@ -99,7 +109,7 @@ class VocabularyTerm(ResponseModel):
     edition: Code
     """Code of the edition, as at `/funding/v1/editions`."""
     kind: TermKind
-    """What the entry is: a region, a programmatic area, a target population or a place."""
+    """What the entry is: a region, a programmatic area, a target population, a place or a topic."""
     name: str
     """Name in its usual spelling."""
     as_printed: list[str]
@@ -117,7 +127,7 @@ class VocabularyTerm(ResponseModel):
     footnote: str | None
     """Text that has to be shown with the name, such as that on Kosovo; null where there is none."""
     note: str | None
-    """What a reader has to know of the entry; null where there is nothing."""
+    """What a reader has to know of the entry; null where there is nothing. Of a topic, its definition."""
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -133,6 +143,35 @@ class NamedTerm(ResponseModel):
     """Name of the entry in the vocabulary of the edition."""
     as_printed: str | None
     """The words of the heading; null where no heading prints it."""
+
+
+class RequirementTopic(ResponseModel):
+    """A topic of a requirement: what its money is for."""
+
+    code: Code
+    """Code of the topic in the vocabulary of the edition, such as `diaspora`."""
+    name: str
+    """Name of the topic in the vocabulary of the edition."""
+    line: int | None
+    """Line of the document, counted from 1, that carries it; null for documents without lines."""
+
+
+class LineRange(ResponseModel):
+    """Lines of a document that follow each other."""
+
+    first: int
+    """The first line, counted from 1."""
+    last: int
+    """The last line; the first one again where it is one line."""
+
+
+class NamedFunder(ResponseModel):
+    """Who pays for a part of the work already, or has promised to, as the text says."""
+
+    as_printed: str
+    """The name as printed."""
+    line: int | None
+    """Line of the document, counted from 1, where it begins; null for documents without lines."""
 
 
 class RequirementPlace(ResponseModel):
@@ -181,6 +220,14 @@ class Requirement(ResponseModel):
     """The amount or the word "funded" as printed; null where it is missing."""
     target_populations: list[NamedTerm]
     """The people whom the money is for, such as migrants; empty where the edition names nobody."""
+    purpose: str | None
+    """What the money is for, in words of our own; null where nobody has read it."""
+    topics: list[RequirementTopic]
+    """What the money is for, by the vocabulary of the edition; no part of the amount is stated for any of them."""
+    narrative: list[LineRange]
+    """The lines of the document that say what the money is for; empty where they are not known."""
+    funders_named: list[NamedFunder]
+    """Who pays already or has promised to, as the narrative says; it does not say how much."""
     confidence: ReadingConfidence
     """How sure it is that heading, amount and populations, which can stand apart in the text, belong together."""
     note: str | None
@@ -188,7 +235,8 @@ class Requirement(ResponseModel):
     reading_note: str | None
     """How the line was read from the text, for whoever checks it; null where there is nothing to say."""
     sources: list[SourceRef]
-    """The lines of the document that print its heading, amount and populations."""
+    """The lines of the document that print its heading, amount and populations, and those that `purpose` goes back to.
+    """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -504,6 +552,17 @@ class RequirementFilter(PointInTime):
         PopulationsNamed | None,
         Field(description="How many target populations the requirement names.", examples=["one"]),
     ] = None
+    topic: Annotated[
+        Values,
+        Field(
+            description="Code of what the money is for, as in the edition's vocabulary; a requirement may have several."
+            " `not_stated` finds those without any.",
+            examples=["counter-trafficking"],
+        ),
+    ]
+    topics_named: Annotated[
+        TopicsNamed | None, Field(description="How many topics the requirement has.", examples=["one"])
+    ] = None
     amount_min: Annotated[
         Amount | None,
         Field(description="Least amount, in US dollars; rows without an amount are left out.", examples=["1000000.00"]),
@@ -518,9 +577,9 @@ class RequirementFilter(PointInTime):
     q: Annotated[
         Search | None,
         Field(
-            description="Words by their beginning, in place, region and area; a country is found by each of its names."
-            f" {HOW}",
-            examples=["kenya"],
+            description="Words by their beginning, in place, region, area, topics and purpose; a country is found by"
+            f" each of its names. {HOW}",
+            examples=["trafficking kenya"],
         ),
     ] = None
 

@@ -40,7 +40,7 @@ from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
-from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, search_words
+from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, purpose_words, search_words
 from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
 
 # The number of rows that are checked before other requests get a turn.
@@ -701,6 +701,12 @@ def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mappin
     region = terms["region"][place.region or row.region]
     record = row.record
     populations = cast("list[JsonObject]", record["target_populations"])
+    # Records of before have no topics.
+    topics = [
+        _with(named, name=terms["topic"][str(named["code"])].name)
+        for named in cast("list[JsonObject]", record.get("topics", []))
+    ]
+    found = search_words(place, row.place_as_printed, region, area, row.area_as_printed)
     return RequirementRow(
         **{
             **row.model_dump(),
@@ -709,7 +715,7 @@ def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mappin
             "place_name": place.name,
             "country": place.country or NONE,
             "area_name": area.name,
-            "words": search_words(place, row.place_as_printed, region, area, row.area_as_printed),
+            "words": [*dict.fromkeys((*found, *purpose_words(row.purpose, [str(topic["name"]) for topic in topics])))],
             "record": {
                 **record,
                 "region": _with(record["region"], code=region.code, name=region.name),
@@ -718,6 +724,7 @@ def _requirement_with_terms(row: RequirementRow, terms: Mapping[TermKind, Mappin
                 "target_populations": [
                     _with(named, name=terms["target_population"][str(named["code"])].name) for named in populations
                 ],
+                **({"topics": topics} if topics else {}),
             },
         }
     )

@@ -75,6 +75,7 @@ class Requirement:
     place: Term
     area: Term
     populations: tuple[Term, ...]
+    topics: tuple[Term, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,20 +189,36 @@ def requirement_errors(number: int, row: template.RequirementRow, vocabulary: Vo
                 f"{row.country_code}, and the country of {place.code} is {place.country}",
             )
     errors += amount_errors(number, row, row.status)
-    seen: set[str] = set()
-    for code in row.target_populations:
-        if code not in vocabulary.terms["target_population"]:
-            known = vocabulary.terms["target_population"]
-            errors.append(not_in("requirements", number, "target_populations", code, known, suggest=suggest))
-        elif code in seen:
-            add("target_populations", ProblemCode.REPEATED_CODE, f"{code} is there twice")
-        seen.add(code)
+    errors += _named_errors(number, "target_populations", row.target_populations, "target_population", vocabulary)
+    errors += topic_errors(number, row, vocabulary)
     if row.source_document not in vocabulary.documents:
         documents = sorted(vocabulary.documents)
         errors.append(
             not_in("requirements", number, "source_document", row.source_document, documents, suggest=suggest)
         )
     return errors + line_errors(number, row)
+
+
+def topic_errors(number: int, row: template.RequirementRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a requirement's topics."""
+    return _named_errors(number, "topics", [template.located(topic)[0] for topic in row.topics], "topic", vocabulary)
+
+
+def _named_errors(
+    number: int, column: str, codes: Sequence[str], kind: TermKind, vocabulary: Vocabulary
+) -> list[ErrorDetail]:
+    """The errors of a cell with several codes of the vocabulary."""
+    errors = []
+    known = vocabulary.terms[kind]
+    seen: set[str] = set()
+    for code in codes:
+        if code not in known:
+            errors.append(not_in("requirements", number, column, code, known, suggest=vocabulary.suggestions))
+        elif code in seen:
+            detail = f"{code} is there twice"
+            errors.append(row_error("requirements", number, column, ProblemCode.REPEATED_CODE, detail))
+        seen.add(code)
+    return errors
 
 
 def amount_errors(number: int, row: template.RequirementRow, status: RequirementStatus) -> list[ErrorDetail]:
@@ -227,6 +244,12 @@ def line_errors(number: int, row: template.RequirementRow) -> list[ErrorDetail]:
         errors.append(row_error("requirements", number, "source_line", ProblemCode.EMPTY_CELL, detail))
     errors += _span_errors("requirements", number, "heading_last_line", row.heading_line, row.heading_last_line)
     errors += _span_errors("requirements", number, "place_last_line", row.place_line, row.place_last_line)
+    ranges = [template.line_range(lines) for lines in row.narrative]
+    for column, cells in (("topics", row.topics), ("funders_named", row.funders_named)):
+        for text, line in map(template.located, cells):
+            if line is not None and not any(first <= line <= last for first, last in ranges):
+                detail = f"line {line} of {shown(text)} is not in the narrative"
+                errors.append(row_error("requirements", number, column, ProblemCode.DOES_NOT_MATCH, detail))
     return errors
 
 
@@ -251,6 +274,7 @@ def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requ
         place=place,
         area=terms["area"][row.area_code],
         populations=tuple(terms["target_population"][code] for code in row.target_populations),
+        topics=tuple(terms["topic"][template.located(topic)[0]] for topic in row.topics),
     )
 
 

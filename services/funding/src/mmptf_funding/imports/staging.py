@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast, get_type_hints
 
-from pydantic import ValidationError, create_model
+from pydantic import JsonValue, ValidationError, create_model
 from pydantic_core import to_json
 
 from mmptf_common.http.search import words
@@ -19,7 +19,7 @@ from mmptf_common.wire.tables import ImportErrors, RawRow, read_row
 from mmptf_funding.editions.domain import ReadingConfidence, RequirementStatus
 from mmptf_funding.imports import rules
 from mmptf_funding.imports.rules import Requirement, Term, Vocabulary
-from mmptf_funding.imports.template import RequirementRow
+from mmptf_funding.imports.template import RequirementRow, line_range, located
 
 CURRENCY = "USD"
 # The columns of the template that many rows have in common: no check compares a cell of one group with one of another.
@@ -40,7 +40,7 @@ STAGED = (
     "edition", "region", "region_name", "place", "place_name", "place_as_printed", "country", "area", "area_name",
     "area_as_printed", "populations", "words", "code", "amount", "status", "implied", "as_printed", "confidence",
     "note", "source_document", "source_line", "source_locator", "heading_line", "place_line", "populations_line",
-    "record", "row",
+    "purpose", "topics", "record", "row",
 )  # fmt: skip
 # The most combinations of each group that are remembered.
 MOST_REMEMBERED = 10_000
@@ -76,7 +76,7 @@ class RequirementReader:
         self._statuses: dict[str | None, RequirementStatus] = {}
         self._confidences: dict[str | None, ReadingConfidence] = {}
         self._documents: set[str | None] = set()
-        self._words: dict[tuple[_Common, _Common], str] = {}
+        self._words: dict[tuple[_Common, _Common], list[str]] = {}
 
     def line(self, raw: RawRow) -> str | None:
         """The line of COPY for a row, with the columns `STAGED`; None for a row that is not right.
@@ -96,7 +96,11 @@ class RequirementReader:
             own = _OwnCells.model_validate({name: raw.cells[name] for name in _OWN if name in raw.cells})
         except ValidationError:
             return self._new(raw)
-        if rules.amount_errors(raw.number, own, status) or rules.line_errors(raw.number, own):
+        if (
+            rules.amount_errors(raw.number, own, status)
+            or rules.line_errors(raw.number, own)
+            or rules.topic_errors(raw.number, own, self._vocabulary)
+        ):
             return self._new(raw)
         return self._line(raw.number, own, place, area, populations, status, confidence, str(document))
 
@@ -135,7 +139,10 @@ class RequirementReader:
         """own: a row, or its cells that it has in common with none."""
         found = self._words.get((place, area))
         if found is None:
-            found = self._words[place, area] = _array(search_words(*place.found_by, *area.found_by))
+            found = self._words[place, area] = search_words(*place.found_by, *area.found_by)
+        topics = [(self._shown.terms["topic"][code], line) for code, line in map(located, own.topics)]
+        if own.purpose or topics:
+            found = [*dict.fromkeys((*found, *purpose_words(own.purpose, [term.name for term, _ in topics])))]
         printed, note = _json(own.amount_as_printed), _json(own.note)
         sources = [_source("amount", document, own.source_line, printed, _json(own.source_locator))]
         if own.heading_line is not None:
@@ -144,18 +151,27 @@ class RequirementReader:
             sources.append(_heading("place", document, own.place_line, place.printed, own.place_last_line))
         if (line := own.target_populations_line) is not None:
             sources.append(_heading("target_populations", document, line, "null", None))
+        if narrative := [line_range(lines) for lines in own.narrative]:
+            sources.append(_narrative(document, narrative))
         amount, implied = own.amount_usd, own.implied_amount_usd
+        named: JsonValue = [{"code": term.code, "name": term.name, "line": at} for term, at in topics]
+        lines: JsonValue = [{"first": first, "last": last} for first, last in narrative]
+        funders: JsonValue = [{"as_printed": name, "line": at} for name, at in map(located, own.funders_named)]
         record = (
             f'{{"code":"{own.code}",{place.record},{area.record},"status":"{status}","stage":"requirement"'
             f',"sum":{_dollars(amount)},"implied":{_dollars(implied)},"as_printed":{printed},{populations.record}'
+            f',"purpose":{_json(own.purpose)},"topics":{_json(named)},"narrative":{_json(lines)}'
+            f',"funders_named":{_json(funders)}'
             f',"confidence":"{confidence}","note":{note},"reading_note":{_json(own.reading_note)}'
             f',"sources":[{",".join(sources)}]'
         )
         return (
-            f"{place.columns}\t{area.columns}\t{populations.columns}\t{found}\t{own.code}\t{_value(amount)}\t{status}"
+            f"{place.columns}\t{area.columns}\t{populations.columns}\t{_array(found)}\t{own.code}\t{_value(amount)}"
+            f"\t{status}"
             f"\t{_value(implied)}\t{_text(own.amount_as_printed)}\t{confidence}\t{_text(own.note)}\t{document}"
             f"\t{_value(own.source_line)}\t{_text(own.source_locator)}\t{_value(own.heading_line)}"
-            f"\t{_value(own.place_line)}\t{_value(own.target_populations_line)}\t{_text(record)}\t{number}\n"
+            f"\t{_value(own.place_line)}\t{_value(own.target_populations_line)}\t{_text(own.purpose)}"
+            f"\t{_array(term.code for term, _ in topics)}\t{_text(record)}\t{number}\n"
         )
 
 
@@ -164,9 +180,14 @@ class RequirementReader:
 def search_words(
     place: Term, place_as_printed: str | None, region: Term, area: Term, area_as_printed: str | None
 ) -> list[str]:
-    """The search words of a requirement: of its headings, of the terms' names and of all names of the country."""
+    """The search words of a requirement's place and area: of headings, terms' names and all names of the country."""
     names = (place.name, place_as_printed, region.name, area.name, area_as_printed, *names_of(place.country or NONE))
     return words(" ".join(filter(None, names)))
+
+
+def purpose_words(purpose: str | None, topics: Iterable[str]) -> list[str]:
+    """The search words of what a requirement is for; topics: their names."""
+    return words(" ".join(filter(None, (purpose, *topics))))
 
 
 def _place_of(requirement: Requirement) -> _Common:
@@ -206,6 +227,12 @@ def _heading(field: str, document: str, line: int, printed: str, last: int | Non
     return _source(field, document, line, printed, "null" if last is None else f'"lines {line}-{last}"')
 
 
+def _narrative(document: str, ranges: Sequence[tuple[int, int]]) -> str:
+    """JSON of the source of what a requirement is for; its locator has all lines."""
+    lines = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+    return _source("purpose", document, ranges[0][0], "null", f'"lines {lines}"')
+
+
 def _source(field: str, document: str, line: int | None, printed: str, locator: str) -> str:
     """JSON of the source of one fact; printed, locator: JSON."""
     stated = "null" if line is None else line
@@ -220,8 +247,8 @@ def _dollars(amount: Decimal | None) -> str:
     return "null" if amount is None else f'{{"amount":"{amount_text(amount)}","currency":"{CURRENCY}"}}'
 
 
-def _json(text: str | None) -> str:
-    return "null" if text is None else to_json(text).decode()
+def _json(value: JsonValue) -> str:
+    return "null" if value is None else to_json(value).decode()
 
 
 def _value(value: object) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mmptf_common.wire.base import Code, NewCode
 from mmptf_common.wire.codes import AmountPrecision, BudgetCategory
@@ -37,9 +38,51 @@ TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "print
 LEDGER_TABLES: tuple[TableName, ...] = ("control-totals", "ledger-entries")
 # Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
 MOST_POPULATIONS = 32
+# Topics, line ranges and funders of one row.
+MOST_LISTED = 32
 NOTE = "what whoever uses the figure has to know"
 READING_NOTE = "how the row was read from the text, for whoever checks it"
 LAST_LINE = "its last line, where it takes several"
+
+
+_LINE = re.compile("[1-9][0-9]{0,7}")
+
+
+def located(cell: str) -> tuple[str, int | None]:
+    """The code or name, and the line of the document that has it; None for a document without lines.
+
+    Raises ValueError with what is expected.
+    """
+    text, colon, line = cell.rpartition(":")
+    if not colon:
+        return cell, None
+    if not text or not _LINE.fullmatch(line):
+        raise ValueError("after the last colon the number of a line is expected, such as diaspora:1953")
+    return text, int(line)
+
+
+def line_range(cell: str) -> tuple[int, int]:
+    """The first and the last line of a range; raises ValueError with what is expected."""
+    first, _, last = cell.partition("-")
+    if not _LINE.fullmatch(first) or (last and not _LINE.fullmatch(last)):
+        raise ValueError("lines such as 1953-1991 are expected")
+    if last and int(last) <= int(first):
+        raise ValueError(f"{last} is not after the first line, {first}")
+    return int(first), int(last or first)
+
+
+def _read_by(read: Callable[[str], object]) -> AfterValidator:
+    """Validates a cell that is read with a function."""
+
+    def validate(cell: str) -> str:
+        read(cell)
+        return cell
+
+    return AfterValidator(validate)
+
+
+LocatedText = Annotated[Text, _read_by(located)]
+LineRange = Annotated[Text, _read_by(line_range)]
 
 
 class EditionRow(Row):
@@ -59,7 +102,7 @@ class EditionRow(Row):
 
 
 class VocabularyRow(Row):
-    """The vocabulary: regions, areas, target populations and places, in their order."""
+    """The vocabulary: regions, areas, target populations, places and topics, in their order."""
 
     table = "vocabulary"
 
@@ -77,7 +120,7 @@ class VocabularyRow(Row):
         Field(description=f"ISO 3166-1 alpha-3 codes of other countries that a place covers, separated by {SEVERAL}"),
     ] = []
     footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
-    note: Annotated[Text | None, Field(description="a remark")] = None
+    note: Annotated[Text | None, Field(description="a remark; of a topic its definition")] = None
 
 
 class RequirementRow(Row):
@@ -123,6 +166,32 @@ class RequirementRow(Row):
     place_line: Annotated[Line | None, Field(description="line of the place's heading")] = None
     place_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
     target_populations_line: Annotated[Line | None, Field(description="line of the target populations")] = None
+    purpose: Annotated[Text | None, Field(description="what the money is for, in words of one's own")] = None
+    topics: Annotated[
+        list[LocatedText],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=MOST_LISTED,
+            description=f"topics of the vocabulary, each with the line that carries it, such as diaspora:1953,"
+            f" separated by {SEVERAL}",
+        ),
+    ] = []
+    narrative: Annotated[
+        list[LineRange],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=MOST_LISTED,
+            description=f"lines that say what the money is for, such as 1953-1991, separated by {SEVERAL}",
+        ),
+    ] = []
+    funders_named: Annotated[
+        list[LocatedText],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=MOST_LISTED,
+            description=f"who pays already, as printed, each with the line of the name, separated by {SEVERAL}",
+        ),
+    ] = []
 
 
 class PrintedTotalRow(Row):
