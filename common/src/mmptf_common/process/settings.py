@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mmptf_common.process.organizations import read_organizations
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -40,10 +43,40 @@ def _web_address(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
-def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
+def _with_its_issuer(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     # An invalid issuer is missing from the data; it has an error of its own already.
-    if "identity_issuer" in info.data and (value is None) != (info.data["identity_issuer"] is None):
+    if "identity_issuer" in info.data and (not value) != (info.data["identity_issuer"] is None):
         raise ValueError("IDENTITY_ISSUER and IDENTITY_AUDIENCE are set both or neither")
+    return value
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (names := tuple(filter(None, map(str.strip, value.split(","))))):
+        raise ValueError("a name is expected, or several, comma-separated")
+    return names
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+
+
+def _proxy(value: SecretStr | None) -> SecretStr | None:
+    # As the client takes it, a proxy without a scheme is one of http.
+    if value and (text := value.get_secret_value()):
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0:
+            raise ValueError("a URL of the form http://host:port is expected")
+    return value
+
+
+def _certificates(value: str | None, info: ValidationInfo) -> str | None:
+    # It takes some 30 ms, and no other address is one of https.
+    if value and info.data.get("identity_issuer"):
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        except OSError:
+            raise ValueError(f"{value} cannot be read as a file of certificates") from None
     return value
 
 
@@ -127,10 +160,16 @@ class ServiceSettings(ServerSettings):
                       reach the service without the gateway, which counts addresses
     IDENTITY_ISSUER   https://… the identity provider, as in the `iss` of its tokens; without it every operation
                       that needs a token answers 403
-    IDENTITY_AUDIENCE the `aud` of its tokens for this suite
+    IDENTITY_AUDIENCE the `aud` of its tokens for this suite, any one of several
     IDENTITY_KEYS_URL its JSON Web Key Set; by default the one in its /.well-known/openid-configuration
-    IDENTITY_ORGANIZATION_CLAIM, IDENTITY_ROLES_CLAIM
-                      the claims that contain the organization for which the caller acts, and the caller's roles
+    IDENTITY_SCOPES_CLAIM, IDENTITY_ROLES_CLAIM
+                      the claims that contain scopes and roles, by name or path; of several the first that has any
+    IDENTITY_ORGANIZATION_CLAIM
+                      the claim that contains the organization for which the caller acts, by name or path
+    IDENTITY_ORGANIZATIONS
+                      a file that says which values of which claims stand for which organizations
+    SSL_CERT_FILE     the authorities that are trusted over https, in place of those of Mozilla
+    HTTPS_PROXY       the proxy for requests over https, those for keys
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -139,10 +178,16 @@ class ServiceSettings(ServerSettings):
     rate_limit_addresses: bool = False
     environment: Literal["production", "development"] = "production"
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
-    identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
+    identity_audience: Annotated[Names, Field(validate_default=True), AfterValidator(_with_its_issuer)] = ()
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None
+    identity_scopes_claim: Names = ("scope", "scp")
+    identity_roles_claim: Names = ("roles",)
     identity_organization_claim: str = "organization"
-    identity_roles_claim: str = "roles"
+    identity_organizations: Annotated[
+        Mapping[str, Mapping[str, str]], NoDecode, BeforeValidator(read_organizations)
+    ] = Field(default_factory=dict)
+    ssl_cert_file: Annotated[str | None, AfterValidator(_certificates)] = None
+    https_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = None
 
     @property
     def owner_url(self) -> str:
