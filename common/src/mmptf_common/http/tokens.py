@@ -265,11 +265,15 @@ class KeySet:
     def _cached_keys(self, algorithm: str, kid: str | None) -> list[Key]:
         return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
 
+    async def published(self) -> list[Key]:
+        """The keys that the issuer publishes now; raises httpx's errors, OSError, ValueError."""
+        async with asyncio.timeout(self._patience):
+            return _keys(await self._document(self._keys_url or await self._published_url()))
+
     async def _fetch(self) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience):
-                self._keys = _keys(await self._document(self._keys_url or await self._published_url()))
+            self._keys = await self.published()
             self._fetched = began
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             self._failed = time.monotonic()

@@ -111,6 +111,20 @@ def settings_errors(error: ValidationError) -> str:
     )
 
 
+def _service_address(value: str | None) -> str | None:
+    if value is not None:
+        url = urlsplit(value)
+        bare = not (url.path.strip("/") or url.query or url.fragment or url.username or url.password)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0 or not bare:
+            raise ValueError("the address of a service is expected, of the form http://host:port, without a path")
+    return value
+
+
+_SERVICE_ADDRESS = AfterValidator(_service_address)
+ServiceAddress = Annotated[str | None, _SERVICE_ADDRESS]
+"""The address of another service, in a setting NAME_URL."""
+
+
 class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
 
@@ -188,6 +202,16 @@ class ServiceSettings(ServerSettings):
     ] = Field(default_factory=dict)
     ssl_cert_file: Annotated[str | None, AfterValidator(_certificates)] = None
     https_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = None
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """The services that this one calls or copies: name -> address, of those whose setting is set."""
+        named = {
+            name.removesuffix("_url"): getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if _SERVICE_ADDRESS in field.metadata
+        }
+        return {name: address for name, address in named.items() if address}
 
     @property
     def owner_url(self) -> str:
