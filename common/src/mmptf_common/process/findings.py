@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pydantic import SecretStr
+from pydantic import Secret, SecretStr
 
 from mmptf_common.process.settings import ServerSettings
 
@@ -58,7 +58,7 @@ def of_settings(settings: ServerSettings) -> list[Finding]:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
+    if isinstance(value, SecretStr | Secret):
         return masked(value.get_secret_value())
     if isinstance(value, bool):
         return str(value).lower()

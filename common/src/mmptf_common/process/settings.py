@@ -9,10 +9,20 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Secret,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mmptf_common.process.organizations import read_organizations
+from mmptf_common.process.secret_files import SecretFiles, Unreadable
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -61,7 +71,7 @@ def _names(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 
 
-def _proxy(value: SecretStr | None) -> SecretStr | None:
+def _proxy(value: Secret[str] | None) -> Secret[str] | None:
     # As the client takes it, a proxy without a scheme is one of http.
     if value and (text := value.get_secret_value()):
         url = urlsplit(text if "://" in text else f"http://{text}")
@@ -128,6 +138,9 @@ ServiceAddress = Annotated[str | None, _SERVICE_ADDRESS]
 class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
 
+    A secret may be in a file, which NAME_FILE names (`SecretFiles`).
+
+
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
     REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
                 each request
@@ -155,6 +168,25 @@ class ServerSettings(BaseSettings):
     connections: Annotated[int, Field(ge=10, le=100_000)] = 800
     # The callers of a service are the gateway and other services, each with one address.
     connections_per_client: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What a caller states, then secrets in files, then the environment."""
+        return init_settings, SecretFiles(settings_cls), env_settings
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: object) -> object:
+        if isinstance(value, Unreadable):
+            raise ValueError(value.reason)
+        return value
 
 
 class ServiceSettings(ServerSettings):
@@ -201,7 +233,8 @@ class ServiceSettings(ServerSettings):
         Mapping[str, Mapping[str, str]], NoDecode, BeforeValidator(read_organizations)
     ] = Field(default_factory=dict)
     ssl_cert_file: Annotated[str | None, AfterValidator(_certificates)] = None
-    https_proxy: Annotated[SecretStr | None, AfterValidator(_proxy)] = None
+    # In no file: the client reads it from the environment itself.
+    https_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
 
     @property
     def called(self) -> Mapping[str, str]:

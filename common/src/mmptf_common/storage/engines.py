@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from mmptf_common.process.secret_files import is_in_file, reread
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -174,6 +176,21 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
             self._has_settings = False
 
 
+def changing_password(url: str) -> Callable[[], str] | None:
+    """What the driver asks for the password of each new connection: the one that the file of the URL has then.
+
+    None where the URL is from no file: it has the password, or the driver finds one.
+    """
+    if not is_in_file(url):
+        return None
+
+    def password() -> str:
+        parts = urlsplit(reread(url))
+        return parse_qs(parts.query).get("password", [unquote(parts.password or "")])[0]
+
+    return password
+
+
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
     """An engine for writes, in UTC; READ COMMITTED, so that a write reads what the write before it has committed.
 
@@ -193,6 +210,7 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
         async_creator=partial(
             asyncpg.connect,
             url,
+            password=changing_password(url),
             server_settings={**SERVER_SETTINGS, **settings},
             timeout=CONNECT_SECONDS,
             command_timeout=most,
@@ -236,6 +254,7 @@ async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIte
     """A pool of connections whose statements take so many seconds at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
         url,
+        password=changing_password(url),
         min_size=0,
         init_size=int(first),
         max_size=size,
