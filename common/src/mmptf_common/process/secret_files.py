@@ -19,7 +19,7 @@ _files: dict[str, Path] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class NoValue:
     """In the place of a value: why there is none."""
 
     reason: str
@@ -45,7 +45,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         given = {key.upper(): value for key, value in os.environ.items() if value}
         if file := given.get(f"{name}_FILE"):
             if name in given:
-                return Unreadable(f"{name} and {name}_FILE are set, and one of them is expected"), field_name, False
+                return NoValue(f"{name} and {name}_FILE are set, and one of them is expected"), field_name, False
             return _read(Path(file), f"{name}_FILE"), field_name, False
         for file_name in (field_name, name):
             if name not in given and (FOLDER / file_name).is_file():
@@ -66,18 +66,18 @@ def is_in_file(text: str) -> bool:
 def reread(text: str) -> str:
     """What a secret is now that was read from a file; the same where the file cannot be read any more."""
     found = _read(_files[text], "")
-    return text if isinstance(found, Unreadable) else found
+    return text if isinstance(found, NoValue) else found
 
 
-def _read(file: Path, named_by: str) -> str | Unreadable:
+def _read(file: Path, named_by: str) -> str | NoValue:
     try:
         with file.open("rb") as opened:
             text = opened.read(_LONGEST).decode().strip()
     except OSError as error:
-        return Unreadable(f"{named_by}: {file} cannot be read ({error.strerror})")
+        return NoValue(f"{named_by}: {file} cannot be read ({error.strerror})")
     except ValueError:
-        return Unreadable(f"{named_by}: {file} is no text in UTF-8")
+        return NoValue(f"{named_by}: {file} is no text in UTF-8")
     if not text:
-        return Unreadable(f"{named_by}: {file} is empty")
+        return NoValue(f"{named_by}: {file} is empty")
     _files[text] = file
     return text

@@ -21,8 +21,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mmptf_common.process.misspelt import MisspeltNames
 from mmptf_common.process.organizations import read_organizations
-from mmptf_common.process.secret_files import SecretFiles, Unreadable
+from mmptf_common.process.secret_files import NoValue, SecretFiles
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -178,13 +179,13 @@ class ServerSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What a caller states, then secrets in files, then the environment."""
-        return init_settings, SecretFiles(settings_cls), env_settings
+        """What a caller states, then secrets in files, then the environment; last what stands there under a typo."""
+        return init_settings, SecretFiles(settings_cls), env_settings, MisspeltNames(settings_cls)
 
     @field_validator("*", mode="before")
     @classmethod
     def _readable(cls, value: object) -> object:
-        if isinstance(value, Unreadable):
+        if isinstance(value, NoValue):
             raise ValueError(value.reason)
         return value
 
