@@ -81,6 +81,18 @@ def test_the_page_has_a_provider_of_each_kind() -> None:
     assert all(each.tokens for each in PROVIDERS.values())
 
 
+def test_what_is_to_be_imported_is_json_with_the_names_of_the_suite() -> None:
+    imports = [json.loads(body) for _, use, body, _ in _BLOCK.findall(PAGE.read_text("utf-8")) if use == "import"]
+    keycloak, entra = imports
+    (account,) = keycloak["users"]
+    known = {role["name"] for role in keycloak["roles"]["client"]["mmptf"]}
+    assert account["username"] == f"service-account-{account['serviceAccountClientId']}"
+    assert set(account["clientRoles"]["mmptf"]) < known
+    assert {client["clientId"] for client in keycloak["clients"]} == {"mmptf", account["serviceAccountClientId"]}
+    ids = [each["id"] for each in (*entra["appRoles"], *entra["api"]["oauth2PermissionScopes"])]
+    assert len(set(ids)) == len(ids)
+
+
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_a_token_is_read_with_the_settings_that_are_documented(
     provider: Provider, tmp_path: Path, name: str
