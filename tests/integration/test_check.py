@@ -7,12 +7,14 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import Secret, SecretStr
 
 from mmptf_catalog.app import SERVICE as CATALOG
 from mmptf_common import cli
-from mmptf_common.process.findings import masked
+from mmptf_common.process.findings import masked, of_settings
 from mmptf_common.storage.schema_version import head
 from mmptf_funding.app import SERVICE as FUNDING
+from mmptf_funding.settings import FundingSettings
 from mmptf_gateway.__main__ import run as run_gateway
 from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
@@ -25,8 +27,8 @@ Lines = dict[str, tuple[str, str]]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PORT", "LOG_LEVEL", "HTTPS_PROXY", "SSL_CERT_FILE", "CATALOG_URL", "FUNDING_URL", "REDIS_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in FundingSettings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +190,24 @@ async def test_the_gateway(check: Check, redis_server: Cache, catalogue_url: str
 )
 def test_a_secret_is_not_shown(url: str, shown: str | None) -> None:
     assert masked(url) == (shown or "postgresql://u:***@h,i/d?sslpassword=***&target_session_attrs=***")
+
+
+def test_settings_are_shown_as_they_are_read() -> None:
+    settings = FundingSettings(
+        database_url=SecretStr("postgresql://u:secret@h/d"),
+        identity_issuer="https://login.example",
+        identity_audience="a,b",
+        identity_organizations={"azp": {"portal": "IOM", "other": "UNDP"}},
+        rate_limits="pages=10",
+        rate_limit_addresses=True,
+        https_proxy=Secret("http://u:secret@proxy:1"),
+    )
+    assert [finding.detail for finding in of_settings(settings)] == [
+        "RATE_LIMITS=pages=10,expensive=600,writes=600,computations=600,imports=60",
+        "DATABASE_URL=postgresql://u:***@h/d",
+        "RATE_LIMIT_ADDRESSES=true",
+        "IDENTITY_ISSUER=https://login.example",
+        "IDENTITY_AUDIENCE=a,b",
+        "IDENTITY_ORGANIZATIONS=azp=2",
+        "HTTPS_PROXY=http://u:***@proxy:1",
+    ]

@@ -18,12 +18,12 @@ from mmptf_common.process.findings import Finding, State, of_services, of_settin
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.service import Service
 from mmptf_common.storage.cache import of_redis
-from mmptf_common.storage.engines import CONNECT_SECONDS, write_engine
+from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import may_rewrite, missing_privileges
 from mmptf_common.storage.schema_version import UnsuitableDatabase, head, require_head
 
-# Seconds by which the clocks of this process and of the database may differ.
-MOST_SKEW = 2.0
+# Seconds for all questions to a database, and those by which the clocks of this process and of the database may differ.
+SECONDS, MOST_SKEW = 5, 2.0
 _UNREACHABLE = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _FACTS = sa.text(
     "SELECT current_setting('server_version') AS version, current_database() AS database, current_user AS role,"
@@ -49,7 +49,7 @@ async def findings_of(service: Service[Any], settings: ServiceSettings) -> list[
 async def _of_database(service: Service[Any], settings: ServiceSettings) -> list[Finding]:
     engine = write_engine(settings.database_url.get_secret_value(), size=1)
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(SECONDS), engine.connect() as connection:
             found = await _facts(connection)
             try:
                 await require_head(connection, service.package)
@@ -97,7 +97,7 @@ async def _of_owner(settings: ServiceSettings) -> list[Finding]:
         return []
     engine = write_engine(settings.owner_url, size=1)
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(SECONDS), engine.connect() as connection:
             role = await connection.scalar(sa.text("SELECT current_user"))
             if await connection.scalar(_OWNS):
                 return [Finding(State.OK, "migration", f"{role} owns the tables")]
@@ -125,4 +125,4 @@ async def _of_identity(settings: ServiceSettings) -> Finding:
 
 
 def _why(error: BaseException) -> str:
-    return f"does not answer within {CONNECT_SECONDS} s" if isinstance(error, TimeoutError) else reason(error)
+    return f"does not answer within {SECONDS} s" if isinstance(error, TimeoutError) else reason(error)

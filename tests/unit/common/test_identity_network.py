@@ -189,13 +189,14 @@ async def test_without_the_proxy_there_are_no_keys(
     assert (await status(provider), provider.asked) == (503, [])
 
 
+@pytest.mark.parametrize("name", ["https_proxy", "http_proxy", "all_proxy"])
 @pytest.mark.parametrize("value", ["socks5://secret@proxy:1080", "http://", "http://proxy:0"])
 def test_a_proxy_that_cannot_be_used_is_refused_at_the_start(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, value: str
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("https_proxy", value)
+    monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
         settings_of(provider)
     (error,) = caught.value.errors()
-    assert error["loc"] == ("https_proxy",)
+    assert error["loc"] == (name,)
     assert error["msg"] == "Value error, a URL of the form http://host:port is expected"

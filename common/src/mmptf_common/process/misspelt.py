@@ -10,8 +10,8 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from mmptf_common.process.secret_files import NoValue, is_secret
 
-# Read by other programs, too, whose further variables have names like these: HTTP_PROXY, SSL_CERT_DIR.
-_OF_OTHERS = frozenset({"HTTPS_PROXY", "SSL_CERT_FILE"})
+# Read by other programs, too, whose further variables have names like these: FTP_PROXY, SSL_CERT_DIR.
+_OF_OTHERS = frozenset({"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"})
 
 
 class MisspeltNames(PydanticBaseSettingsSource):

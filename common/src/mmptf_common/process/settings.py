@@ -81,9 +81,8 @@ def _proxy(value: Secret[str] | None) -> Secret[str] | None:
     return value
 
 
-def _certificates(value: str | None, info: ValidationInfo) -> str | None:
-    # It takes some 30 ms, and no other address is one of https.
-    if value and info.data.get("identity_issuer"):
+def _certificates(value: str | None) -> str | None:
+    if value:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
         except OSError:
@@ -216,7 +215,8 @@ class ServiceSettings(ServerSettings):
     IDENTITY_ORGANIZATIONS
                       a file that says which values of which claims stand for which organizations
     SSL_CERT_FILE     the authorities that are trusted over https, in place of those of Mozilla
-    HTTPS_PROXY       the proxy for requests over https, those for keys
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                      the proxies for requests over https, over http and for all, and the hosts without one
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -234,8 +234,11 @@ class ServiceSettings(ServerSettings):
         Mapping[str, Mapping[str, str]], NoDecode, BeforeValidator(read_organizations)
     ] = Field(default_factory=dict)
     ssl_cert_file: Annotated[str | None, AfterValidator(_certificates)] = None
-    # In no file: the client reads it from the environment itself.
+    # In no file: the client reads them from the environment itself.
     https_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    http_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    all_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    no_proxy: str | None = None
 
     @property
     def called(self) -> Mapping[str, str]:
