@@ -10,7 +10,7 @@ from mmptf_catalog.app import SERVICE
 from mmptf_catalog.settings import CatalogSettings
 from mmptf_common import cli
 from mmptf_common.process import secret_files
-from mmptf_common.process.secret_files import is_in_file, is_secret, reread
+from mmptf_common.process.secret_files import changing_password, is_secret
 from mmptf_gateway.__main__ import run as run_gateway
 from mmptf_gateway.settings import GatewaySettings
 
@@ -91,12 +91,14 @@ def test_each_fault_is_one_line(
     assert capsys.readouterr().err == f"REDIS_URL: REDIS_URL_FILE: {tmp_path / 'binary'} is no text in UTF-8\n"
 
 
-def test_a_secret_is_what_its_file_has_now(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+def test_a_password_is_what_its_file_has_now(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
     monkeypatch.setenv("DATABASE_URL_FILE", str(file))
-    url = CatalogSettings().database_url.get_secret_value()
-    assert is_in_file(url) and not is_in_file("postgresql://u:other@h/d")
-    assert reread(url) == URL
-    file.write_text("postgresql://u:new@h/d")
-    assert reread(url) == "postgresql://u:new@h/d"
+    password = changing_password(CatalogSettings().database_url.get_secret_value())
+    assert password and password() == "secret"
+    file.write_text("postgresql://u:n%40w@h1:1,h2:2/d?sslmode=prefer\n")
+    assert password() == "n@w"
+    file.write_text("postgresql://u@h/d?password=a%2Fb+c&sslmode=prefer")
+    assert password() == "a/b+c"
     file.unlink()
-    assert reread(url) == URL
+    assert password() == "secret"
+    assert changing_password("postgresql://u:other@h/d") is None

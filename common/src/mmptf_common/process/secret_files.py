@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -58,15 +60,23 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
-def is_in_file(text: str) -> bool:
-    """Whether a secret was read from a file."""
-    return text in _files
+def changing_password(url: str) -> Callable[[], str] | None:
+    """What a driver asks for the password of each new connection: the one of the URL that is in the file then.
 
+    None where the URL is from no file: it has the password, or the driver finds one. A file that cannot be read any
+    more is as it was.
+    """
+    if not (file := _files.get(url)):
+        return None
 
-def reread(text: str) -> str:
-    """What a secret is now that was read from a file; the same where the file cannot be read any more."""
-    found = _read(_files[text], "")
-    return text if isinstance(found, NoValue) else found
+    def password() -> str:
+        found = _read(file, "")
+        parts = urlsplit(url if isinstance(found, NoValue) else found)
+        # Unlike in a form, + is a plus.
+        parameters = dict(pair.partition("=")[::2] for pair in parts.query.split("&"))
+        return unquote(parameters.get("password", parts.password or ""))
+
+    return password
 
 
 def _read(file: Path, named_by: str) -> str | NoValue:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from mmptf_common.process.secret_files import is_in_file, reread
+from mmptf_common.process.secret_files import changing_password
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -174,21 +173,6 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
         if self._has_settings or self.is_in_transaction():
             await super().reset(timeout=timeout)
             self._has_settings = False
-
-
-def changing_password(url: str) -> Callable[[], str] | None:
-    """What the driver asks for the password of each new connection: the one that the file of the URL has then.
-
-    None where the URL is from no file: it has the password, or the driver finds one.
-    """
-    if not is_in_file(url):
-        return None
-
-    def password() -> str:
-        parts = urlsplit(reread(url))
-        return parse_qs(parts.query).get("password", [unquote(parts.password or "")])[0]
-
-    return password
 
 
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
