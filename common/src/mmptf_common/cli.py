@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
+from mmptf_common.process.findings import check
 from mmptf_common.process.server import serve
 from mmptf_common.process.settings import ServiceSettings, settings_errors
 from mmptf_common.service import Service, create_service
@@ -58,6 +59,7 @@ def main(
     parser.add_argument("--version", action="version", version=described(f"mmptf-{service.name}"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT")
+    verbs.add_parser("check", help="look whether it could serve: settings, database, Redis, keys, other services")
     verbs.add_parser("migrate", help="bring the schema to this version's head, as the owner of its tables")
     verbs.add_parser("seed", help="load the packaged data; what others have changed is left as it is")
     erasing = verbs.add_parser(
@@ -85,6 +87,11 @@ def main(
     try:
         if verb == "serve":
             serve(create_service(service, settings), settings)
+        elif verb == "check":
+            # Its client and the libraries for keys take 30 MB, and no other verb needs all of them.
+            from mmptf_common.check import findings_of
+
+            return check(service.name, findings_of(service, settings))
         elif verb == "migrate":
             # Alembic takes 10 MB, and no other verb needs it.
             from mmptf_common.storage import migrations

@@ -1,16 +1,19 @@
-"""The gateway's command: mmptf-gateway serve | openapi."""
+"""The gateway's command: mmptf-gateway serve | check | openapi."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
+from mmptf_common.process.findings import Finding, State, check, of_services, of_settings
 from mmptf_common.process.server import serve
 from mmptf_common.process.settings import settings_errors
 from mmptf_gateway.app import create_app
@@ -29,6 +32,7 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=described("mmptf-gateway"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT for the services in SERVICES")
+    verbs.add_parser("check", help="look whether it could serve: settings, Redis, services")
     printing = verbs.add_parser("openapi", help="print the merged contract of the given ones, without a server")
     printing.add_argument("contracts", nargs="+", metavar="NAME=FILE", help="a service and its openapi.json")
     given = parser.parse_args(arguments)
@@ -39,8 +43,21 @@ def run(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         sys.stderr.write(settings_errors(error))
         return 1
+    if given.verb == "check":
+        return check("gateway", _findings(settings))
     serve(create_app(settings), settings, cors_origins=settings.cors_origins)
     return 0
+
+
+async def _findings(settings: GatewaySettings) -> list[Finding]:
+    """What is found when the gateway looks whether it could serve: it could where one service answers."""
+    # Its client takes memory that no other verb needs.
+    from mmptf_common.storage.cache import of_redis
+
+    redis, services = await asyncio.gather(of_redis(settings), of_services(settings.services))
+    if all(finding.state is not State.OK for finding in services):
+        services = [replace(finding, state=State.FAILED) for finding in services]
+    return [*of_settings(settings), redis, *services]
 
 
 def _print_merged(files: list[str]) -> int:

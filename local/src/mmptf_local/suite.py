@@ -150,7 +150,7 @@ def _environments(
     ports: Mapping[str, int],
 ) -> dict[str, dict[str, str]]:
     # No child gets a setting that is meant for another one.
-    withheld = {*GIVEN_TO_CHILDREN, ISSUER_PORT}
+    withheld = {*GIVEN_TO_CHILDREN, *(f"{name}_FILE" for name in GIVEN_TO_CHILDREN), ISSUER_PORT}
     for each in deployables:
         withheld |= {each.port_variable, each.address_variable, each.database_variable}
     shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK, "ENVIRONMENT": "development"}

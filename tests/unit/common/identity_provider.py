@@ -195,7 +195,7 @@ async def protected_app(
 ) -> AsyncIterator[ProtectedApp]:
     async with open_client(seconds=3) as client:
         keys = KeySet(client, provider.issuer.url, keys_url, **ages)
-        yield ProtectedApp(Verifier(keys, issuer=provider.issuer.url, audience=AUDIENCE))
+        yield ProtectedApp(Verifier(keys, issuer=provider.issuer.url, audiences=(AUDIENCE,)))
 
 
 def challenge(answer: httpx.Response) -> str:

@@ -25,6 +25,13 @@ def test_an_issuer_is_taken_letter_by_letter(environment: Any, values: Claims) -
     assert settings.identity_issuer == values.get("identity_issuer")
 
 
+def test_without_them_claims_and_audiences_are_as_they_were() -> None:
+    settings = ServiceSettings(database_url=NOWHERE, **GOOD)
+    assert settings.identity_audience == ("a",)
+    assert (settings.identity_scopes_claim, settings.identity_roles_claim) == (("scope", "scp"), ("roles",))
+    assert (settings.identity_organization_claim, settings.identity_organizations) == ("organization", {})
+
+
 @pytest.mark.parametrize(
     ("environment", "values", "field", "said"),
     [
@@ -36,6 +43,8 @@ def test_an_issuer_is_taken_letter_by_letter(environment: Any, values: Claims) -
         ("development", GOOD | {"identity_issuer": "http://x:y"}, "identity_issuer", "Port"),
         ("production", {"identity_issuer": ISSUER}, "identity_audience", "set both or neither"),
         ("production", {"identity_audience": "a"}, "identity_audience", "set both or neither"),
+        ("production", GOOD | {"identity_audience": " , "}, "identity_audience", "a name is expected, or several"),
+        ("production", GOOD | {"identity_roles_claim": ","}, "identity_roles_claim", "a name is expected, or several"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused_by_name(

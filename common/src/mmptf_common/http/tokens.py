@@ -15,9 +15,10 @@ import httpx
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from jwt.algorithms import AllowedPublicKeys
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from mmptf_common.http.claims import ClaimNames, ClaimOfAnotherType, Granted, SeveralOrganizations, Text, granted
 from mmptf_common.http.identity import Identity, invalid_token
 from mmptf_common.process.client import open_client
 from mmptf_common.process.failure_log import report
@@ -50,14 +51,11 @@ LARGEST_DOCUMENT = 262_144
 # The most tokens whose verified signatures a process remembers.
 MOST_VERIFIED = 1000
 
-# Text that can be stored, logged and read: it begins with a visible character and has no control characters.
-Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}\p{Z}]\P{C}*$")]
-Words = str | list[str] | None
 Seconds = Annotated[float, Field(ge=0, lt=datetime(9999, 1, 1, tzinfo=UTC).timestamp())]
 
 
 class _Claims(BaseModel):
-    """The claims of a token that are read (RFC 7519, RFC 9068), without conversion of types."""
+    """The claims by which a token is accepted (RFC 7519), without conversion of types."""
 
     model_config = ConfigDict(strict=True)
 
@@ -67,10 +65,6 @@ class _Claims(BaseModel):
     exp: Seconds
     nbf: Seconds | None = None
     iat: Seconds | None = None
-    scope: Words = None
-    scp: Words = None
-    organization: Text | None = None
-    roles: Words = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +79,15 @@ class _Verified:
 
 
 class Verifier:
-    """Verifies the tokens of one issuer for one audience."""
+    """Verifies the tokens of one issuer for any of these audiences."""
 
     def __init__(
-        self,
-        keys: KeySet,
-        *,
-        issuer: str,
-        audience: str,
-        organization_claim: str = "organization",
-        roles_claim: str = "roles",
+        self, keys: KeySet, *, issuer: str, audiences: tuple[str, ...], names: ClaimNames | None = None
     ) -> None:
         self._keys = keys
         self._issuer = issuer
-        self._audience = audience
-        self._renamed = {"organization": organization_claim, "roles": roles_claim}
+        self._audiences = audiences
+        self._names = names or ClaimNames()
         # Callers send a token many times, and to verify a signature takes as long as a short write.
         self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
@@ -109,26 +97,20 @@ class Verifier:
         ServiceUnavailable when the issuer's keys are needed and cannot be fetched.
         """
         payload, has_type = await self._payload(token)
-        claims = self._claims(payload, has_type=has_type)
+        claims, found = self._read(payload, has_type=has_type)
         now = time.time()
         if claims.iss != self._issuer:
             raise invalid_token(f"The access token was not issued by {self._issuer}, which is expected here.")
-        if self._audience not in ([claims.aud] if isinstance(claims.aud, str) else claims.aud):
-            raise invalid_token(
-                f"The access token is not meant for the audience {self._audience}, which is expected here."
-            )
+        if set(self._audiences).isdisjoint([claims.aud] if isinstance(claims.aud, str) else claims.aud):
+            expected = " or ".join(self._audiences)
+            raise invalid_token(f"The access token is not meant for the audience {expected}, which is expected here.")
         if claims.exp + LEEWAY <= now:
             raise invalid_token(f"The access token has expired at {_moment(claims.exp)}.", ProblemCode.TOKEN_EXPIRED)
         if (begins := max(claims.nbf or 0, claims.iat or 0)) - LEEWAY > now:
             raise invalid_token(
                 f"The access token is valid from {_moment(begins)} only.", ProblemCode.TOKEN_NOT_YET_VALID
             )
-        return Identity(
-            subject=claims.sub,
-            organization=_organization(claims.organization),
-            roles=_words(claims.roles),
-            scopes=_words(claims.scope or claims.scp),
-        )
+        return Identity(claims.sub, found.organization, found.roles, found.scopes)
 
     async def _payload(self, token: str) -> tuple[bytes, bool]:
         """The payload of a token whose signature is the issuer's, and whether its header says that it is a token.
@@ -169,19 +151,25 @@ class Verifier:
             self._verified.popitem(last=False)
         return payload, has_type
 
-    def _claims(self, payload: bytes, *, has_type: bool) -> _Claims:
+    def _read(self, payload: bytes, *, has_type: bool) -> tuple[_Claims, Granted]:
+        """The claims of a payload, and what it grants; raises Unauthorized."""
         try:
             sent = from_json(payload, allow_inf_nan=False)
             if not isinstance(sent, dict):
                 raise ValueError("an object is expected")
             _check_kind(sent, has_type=has_type)
-            return _Claims.model_validate(sent | {ours: sent.get(name) for ours, name in self._renamed.items()})
+            return _Claims.model_validate(sent), granted(sent, self._names)
         except ValidationError as error:
-            ours = {str(error["loc"][0]) for error in error.errors(include_url=False, include_input=False)}
-            names = ", ".join(sorted(self._renamed.get(name, name) for name in ours))
-            raise invalid_token(f"Claims of the access token are missing or not of their type: {names}.") from None
+            wrong = {str(each["loc"][0]) for each in error.errors(include_url=False, include_input=False)}
+        except ClaimOfAnotherType as error:
+            wrong = error.names
+        except SeveralOrganizations as error:
+            raise invalid_token(
+                f"The access token names {error}, and one is expected: ask the identity provider for a token of one."
+            ) from None
         except ValueError:
             raise invalid_token("The claims of the access token are no JSON object.") from None
+        raise invalid_token(f"Claims of the access token are missing or not of their type: {', '.join(sorted(wrong))}.")
 
 
 def _check_kind(claims: Mapping[str, Any], *, has_type: bool) -> None:
@@ -198,15 +186,6 @@ def _check_kind(claims: Mapping[str, Any], *, has_type: bool) -> None:
         kind = claims.get(name)
         if isinstance(kind, str) and kind.lower() in _OTHER_KINDS:
             raise invalid_token(f"The {name} of the token is {kind}: it is no access token.")
-
-
-def _words(value: Words) -> frozenset[str]:
-    return frozenset((value if isinstance(value, str) else " ".join(value or ())).split())
-
-
-def _organization(value: str | None) -> str | None:
-    # Identity providers write codes as they like; that of an organization has capitals everywhere in the suite.
-    return value.upper() if value is not None and value.isascii() else value
 
 
 def _moment(seconds: float) -> str:
@@ -286,11 +265,15 @@ class KeySet:
     def _cached_keys(self, algorithm: str, kid: str | None) -> list[Key]:
         return [key for key in self._keys if algorithm in key.algorithms and kid in (None, key.kid)]
 
+    async def published(self) -> list[Key]:
+        """The keys that the issuer publishes now; raises httpx's errors, OSError, ValueError."""
+        async with asyncio.timeout(self._patience):
+            return _keys(await self._document(self._keys_url or await self._published_url()))
+
     async def _fetch(self) -> None:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._patience):
-                self._keys = _keys(await self._document(self._keys_url or await self._published_url()))
+            self._keys = await self.published()
             self._fetched = began
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             self._failed = time.monotonic()
@@ -356,12 +339,15 @@ async def open_verifier(settings: ServiceSettings) -> AsyncIterator[Verifier]:
     The issuer's keys are fetched when the first token has to be verified.
     """
     assert settings.identity_issuer
-    assert settings.identity_audience
     async with open_client(seconds=3) as client:
         yield Verifier(
             KeySet(client, settings.identity_issuer, settings.identity_keys_url),
             issuer=settings.identity_issuer,
-            audience=settings.identity_audience,
-            organization_claim=settings.identity_organization_claim,
-            roles_claim=settings.identity_roles_claim,
+            audiences=settings.identity_audience,
+            names=ClaimNames(
+                scopes=settings.identity_scopes_claim,
+                roles=settings.identity_roles_claim,
+                organization=settings.identity_organization_claim,
+                organizations=settings.identity_organizations,
+            ),
         )

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Secret,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mmptf_common.process.misspelt import MisspeltNames
+from mmptf_common.process.organizations import read_organizations
+from mmptf_common.process.secret_files import NoValue, SecretFiles
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -40,10 +54,39 @@ def _web_address(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
-def _with_its_issuer(value: str | None, info: ValidationInfo) -> str | None:
+def _with_its_issuer(value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     # An invalid issuer is missing from the data; it has an error of its own already.
-    if "identity_issuer" in info.data and (value is None) != (info.data["identity_issuer"] is None):
+    if "identity_issuer" in info.data and (not value) != (info.data["identity_issuer"] is None):
         raise ValueError("IDENTITY_ISSUER and IDENTITY_AUDIENCE are set both or neither")
+    return value
+
+
+def _names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not (names := tuple(filter(None, map(str.strip, value.split(","))))):
+        raise ValueError("a name is expected, or several, comma-separated")
+    return names
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+
+
+def _proxy(value: Secret[str] | None) -> Secret[str] | None:
+    # As the client takes it, a proxy without a scheme is one of http.
+    if value and (text := value.get_secret_value()):
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0:
+            raise ValueError("a URL of the form http://host:port is expected")
+    return value
+
+
+def _certificates(value: str | None) -> str | None:
+    if value:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+        except OSError:
+            raise ValueError(f"{value} cannot be read as a file of certificates") from None
     return value
 
 
@@ -78,8 +121,25 @@ def settings_errors(error: ValidationError) -> str:
     )
 
 
+def _service_address(value: str | None) -> str | None:
+    if value is not None:
+        url = urlsplit(value)
+        bare = not (url.path.strip("/") or url.query or url.fragment or url.username or url.password)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.port == 0 or not bare:
+            raise ValueError("the address of a service is expected, of the form http://host:port, without a path")
+    return value
+
+
+_SERVICE_ADDRESS = AfterValidator(_service_address)
+ServiceAddress = Annotated[str | None, _SERVICE_ADDRESS]
+"""The address of another service, in a setting NAME_URL."""
+
+
 class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
+
+    A secret may be in a file, which NAME_FILE names (`SecretFiles`).
+
 
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
     REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
@@ -109,6 +169,25 @@ class ServerSettings(BaseSettings):
     # The callers of a service are the gateway and other services, each with one address.
     connections_per_client: Annotated[int, Field(ge=0, le=100_000)] = 0
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What a caller states, then secrets in files, then the environment; last what stands there under a typo."""
+        return init_settings, SecretFiles(settings_cls), env_settings, MisspeltNames(settings_cls)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable(cls, value: object) -> object:
+        if isinstance(value, NoValue):
+            raise ValueError(value.reason)
+        return value
+
 
 class ServiceSettings(ServerSettings):
     """A service's own database, the shared cache, and the identity provider whose access tokens it accepts.
@@ -127,10 +206,17 @@ class ServiceSettings(ServerSettings):
                       reach the service without the gateway, which counts addresses
     IDENTITY_ISSUER   https://… the identity provider, as in the `iss` of its tokens; without it every operation
                       that needs a token answers 403
-    IDENTITY_AUDIENCE the `aud` of its tokens for this suite
+    IDENTITY_AUDIENCE the `aud` of its tokens for this suite, any one of several
     IDENTITY_KEYS_URL its JSON Web Key Set; by default the one in its /.well-known/openid-configuration
-    IDENTITY_ORGANIZATION_CLAIM, IDENTITY_ROLES_CLAIM
-                      the claims that contain the organization for which the caller acts, and the caller's roles
+    IDENTITY_SCOPES_CLAIM, IDENTITY_ROLES_CLAIM
+                      the claims that contain scopes and roles, by name or path; of several the first that has any
+    IDENTITY_ORGANIZATION_CLAIM
+                      the claim that contains the organization for which the caller acts, by name or path
+    IDENTITY_ORGANIZATIONS
+                      a file that says which values of which claims stand for which organizations
+    SSL_CERT_FILE     the authorities that are trusted over https, in place of those of Mozilla
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+                      the proxies for requests over https, over http and for all, and the hosts without one
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -139,10 +225,30 @@ class ServiceSettings(ServerSettings):
     rate_limit_addresses: bool = False
     environment: Literal["production", "development"] = "production"
     identity_issuer: Annotated[str | None, AfterValidator(_web_address)] = None
-    identity_audience: Annotated[str | None, Field(validate_default=True), AfterValidator(_with_its_issuer)] = None
+    identity_audience: Annotated[Names, Field(validate_default=True), AfterValidator(_with_its_issuer)] = ()
     identity_keys_url: Annotated[str | None, AfterValidator(_web_address)] = None
+    identity_scopes_claim: Names = ("scope", "scp")
+    identity_roles_claim: Names = ("roles",)
     identity_organization_claim: str = "organization"
-    identity_roles_claim: str = "roles"
+    identity_organizations: Annotated[
+        Mapping[str, Mapping[str, str]], NoDecode, BeforeValidator(read_organizations)
+    ] = Field(default_factory=dict)
+    ssl_cert_file: Annotated[str | None, AfterValidator(_certificates)] = None
+    # In no file: the client reads them from the environment itself.
+    https_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    http_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    all_proxy: Annotated[Secret[str] | None, AfterValidator(_proxy)] = None
+    no_proxy: str | None = None
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """The services that this one calls or copies: name -> address, of those whose setting is set."""
+        named = {
+            name.removesuffix("_url"): getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if _SERVICE_ADDRESS in field.metadata
+        }
+        return {name: address for name, address in named.items() if address}
 
     @property
     def owner_url(self) -> str:

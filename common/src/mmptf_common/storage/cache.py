@@ -26,6 +26,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mmptf_common.process.failure_log import report
+from mmptf_common.process.findings import Finding, State
+from mmptf_common.process.settings import ServerSettings
 from mmptf_common.process.tasks import end_task
 from mmptf_common.wire.pages import CacheState
 
@@ -233,6 +235,19 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((TimeoutError, redis.TimeoutError), f"Redis does not answer within {OPERATION_SECONDS:g} s."),
     ((RedisConnectionError, OSError), "Redis cannot be reached, or broke the connection."),
 )
+
+
+async def of_redis(settings: ServerSettings) -> Finding:
+    """Whether Redis stores a value and returns it; a process serves without it, too."""
+    if settings.redis_url is None:
+        return Finding(State.WARNING, "redis", "none: aggregates are computed at each request, limits counted alone")
+    async with open_cache(settings.redis_url.get_secret_value(), "check", "check") as cache:
+        # There is no event for the first attempt, which ends by itself.
+        while not cache.takes_messages and cache.state().reason is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        if why := cache.state().reason:
+            return Finding(State.WARNING, "redis", why)
+    return Finding(State.OK, "redis", "stores and returns a value")
 
 
 @asynccontextmanager

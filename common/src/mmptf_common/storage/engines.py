@@ -15,6 +15,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from mmptf_common.process.secret_files import changing_password
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -193,6 +194,7 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
         async_creator=partial(
             asyncpg.connect,
             url,
+            password=changing_password(url),
             server_settings={**SERVER_SETTINGS, **settings},
             timeout=CONNECT_SECONDS,
             command_timeout=most,
@@ -236,6 +238,7 @@ async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIte
     """A pool of connections whose statements take so many seconds at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
         url,
+        password=changing_password(url),
         min_size=0,
         init_size=int(first),
         max_size=size,

@@ -44,6 +44,27 @@ SELECT bool_or(pg_has_role(relowner, 'MEMBER') OR has_table_privilege(oid, 'INSE
 """)
 
 
+# What a role that serves lacks of what `_GRANTS` gives it.
+_MISSING = sa.text("""
+WITH stored AS (
+  SELECT oid, relname AS name, to_regclass(format('public.%I', relname || '_past')) IS NOT NULL AS of_records
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r')
+SELECT DISTINCT needed.privilege || ' on ' || name AS missing FROM stored, LATERAL (
+  SELECT 'SELECT' AS privilege, has_table_privilege(oid, 'SELECT') AS is_there
+  UNION ALL SELECT 'DELETE', has_table_privilege(oid, 'DELETE') WHERE of_records
+  UNION ALL SELECT privilege, has_column_privilege(oid, attnum, privilege)
+              FROM pg_attribute, unnest(ARRAY['INSERT', 'UPDATE']) AS privilege
+             WHERE of_records AND attrelid = oid AND attnum > 0 AND NOT attisdropped AND attname <> 'revised'
+  UNION ALL SELECT written.privilege, has_table_privilege(oid, written.privilege)
+              FROM (VALUES ('idempotency_key', 'INSERT'), ('idempotency_key', 'DELETE'), ('replication', 'INSERT'),
+                           ('replication', 'UPDATE'), ('pseudonym', 'INSERT')) AS written(name, privilege)
+             WHERE written.name = stored.name) AS needed
+ WHERE NOT is_there
+UNION ALL SELECT 'TEMPORARY on the database' WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+ ORDER BY missing
+""")
+
+
 def role_of(url: str) -> str | None:
     """The role in the URL of a database; None where it has none, so that the driver chooses."""
     parts = urlsplit(url)
@@ -62,9 +83,19 @@ async def let_serve(connection: AsyncConnection, role: str) -> None:
         await connection.exec_driver_sql(statement)
 
 
+async def missing_privileges(connection: AsyncConnection) -> list[str]:
+    """What the present role lacks for serving, such as `INSERT on programme`; empty where it may serve."""
+    return [*await connection.scalars(_MISSING)]
+
+
+async def may_rewrite(connection: AsyncConnection) -> bool:
+    """Whether the present role may change or remove what the journal has."""
+    return bool(await connection.scalar(_MAY_REWRITE))
+
+
 async def warn_of_owner(connection: AsyncConnection) -> None:
     """Log a warning where the present role may change or remove what the journal has."""
-    if await connection.scalar(_MAY_REWRITE):
+    if await may_rewrite(connection):
         log.warning(
             "the role of DATABASE_URL may rewrite the journal; serve as a role that owns no table and may create none"
         )

@@ -1,4 +1,4 @@
-"""The catalogue's command: mmptf-catalog serve | migrate | seed | erase-subject | openapi."""
+"""The catalogue's command: mmptf-catalog serve | check | migrate | seed | erase-subject | openapi."""
 
 from __future__ import annotations
 

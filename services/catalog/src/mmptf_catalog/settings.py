@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceAddress, ServiceSettings
 
 
 class CatalogSettings(ServiceSettings):
@@ -12,4 +12,4 @@ class CatalogSettings(ServiceSettings):
                       without it no programme can be closed financially
     """
 
-    funding_url: str | None = None
+    funding_url: ServiceAddress = None

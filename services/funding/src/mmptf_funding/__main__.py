@@ -1,4 +1,4 @@
-"""The funding service's command: mmptf-funding serve | migrate | seed | erase-subject | import | openapi."""
+"""The funding service's command: mmptf-funding serve | check | migrate | seed | erase-subject | import | openapi."""
 
 from __future__ import annotations
 

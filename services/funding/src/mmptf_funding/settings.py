@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceAddress, ServiceSettings
 
 
 class FundingSettings(ServiceSettings):
@@ -17,5 +17,5 @@ class FundingSettings(ServiceSettings):
     CATALOG_MAX_AGE   the most seconds since the copy last had no further changes, for entries that name any of them
     """
 
-    catalog_url: str | None = None
+    catalog_url: ServiceAddress = None
     catalog_max_age: Annotated[int, Field(ge=0)] = 86_400

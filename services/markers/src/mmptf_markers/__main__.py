@@ -1,4 +1,4 @@
-"""The marker service's command: mmptf-markers serve | migrate | seed | erase-subject | publish | score | openapi."""
+"""The marker service's command: mmptf-markers serve | check | migrate | seed | erase-subject | … | publish | score."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.process.settings import ServiceAddress, ServiceSettings
 
 
 class MarkersSettings(ServiceSettings):
@@ -17,6 +17,6 @@ class MarkersSettings(ServiceSettings):
     SECOND_RATINGS    the share of reviews, from 0 to 1, after which another reviewer rates the assessment anew
     """
 
-    catalog_url: str | None = None
-    funding_url: str | None = None
+    catalog_url: ServiceAddress = None
+    funding_url: ServiceAddress = None
     second_ratings: Annotated[float, Field(ge=0, le=1)] = 0.2
