@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mmptf_common.process.database_url import read_database_url
+
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
 def _postgres_url(value: SecretStr | None) -> SecretStr | None:
-    if value and value.get_secret_value().partition("://")[0] not in {"postgresql", "postgres"}:
-        raise ValueError("a URL of the form postgresql://user:password@host:port/database is expected")
+    if value:
+        read_database_url(value.get_secret_value()).require_files()
     return value
 
 
@@ -115,7 +117,8 @@ class ServiceSettings(ServerSettings):
 
     A service that calls or replicates another one adds its address in a subclass.
 
-    DATABASE_URL      postgresql://… of this service's database, for all that reads and writes its data
+    DATABASE_URL      postgresql://… of this service's database, for all that reads and writes its data, as `DatabaseUrl`
+                      reads it
     MIGRATION_DATABASE_URL
                       the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
                       by default DATABASE_URL

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import partial
 from typing import Any
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from mmptf_common.process.settings import ServiceSettings
+from mmptf_common.storage.connections import CONNECT_SECONDS, Connection, Connector
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import DatabaseLost, ProblemError, ServiceUnavailable
@@ -23,8 +22,6 @@ from mmptf_common.wire.problems import DatabaseLost, ProblemError, ServiceUnavai
 # Seconds for a statement of a write, for its wait for other writes, and for which it may do nothing. A process that is
 # stopped inside a write holds the lock of all writers; the database undoes its write before the others give up.
 WRITE_SECONDS, LOCK_SECONDS, IDLE_SECONDS = 60, 10, 8
-# Seconds in which a connection is opened, or one of those that are open becomes free.
-CONNECT_SECONDS = 5
 # Seconds after the time limit of a statement in which a server that works has ended it.
 GRACE_SECONDS = 2
 # Seconds in which a server that works answers the shortest question.
@@ -32,29 +29,8 @@ ANSWERS_SECONDS = 2
 # Seconds for which one export may be sent: its snapshot keeps the database from removing old rows meanwhile.
 EXPORT_SECONDS = 600
 
-# Seconds without a sign from the other side after which a connection is taken for broken, and how often it is asked.
-_SILENT_SECONDS, _PROBE_SECONDS, _PROBES = 30, 5, 3
-# In milliseconds, as the system and the server count it.
-_USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
 # In the `info` of a session: its driver's connection, where it is known.
 DRIVER = "driver"
-# Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
-SERVER_SETTINGS = {
-    "timezone": "UTC",
-    "application_name": "mmptf",
-    # Statements of totals are estimated at more than `jit_above_cost`, and take milliseconds: each time they would be
-    # compiled for longer than they run.
-    "jit": "off",
-    # The databases of the suite are in memory, or on disks that read any page as fast as the next one. With the default
-    # of 4, tables are read in place of indexes that have all that is asked for, and are a fifth of their size.
-    "random_page_cost": "1.1",
-    # The server ends the statement of a caller who has left, and a connection whose other side is gone.
-    "client_connection_check_interval": "5s",
-    "tcp_keepalives_idle": f"{_SILENT_SECONDS}",
-    "tcp_keepalives_interval": f"{_PROBE_SECONDS}",
-    "tcp_keepalives_count": f"{_PROBES}",
-    **({"tcp_user_timeout": f"{_USER_TIMEOUT}"} if hasattr(socket, "TCP_USER_TIMEOUT") else {}),
-}
 
 
 class ReadKind(Enum):
@@ -137,43 +113,6 @@ class Database:
     url: str = field(repr=False)
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that breaks where the other side is silent for too long, also while nothing is asked.
-
-    A pool resets it only after `set_until_released`: nothing else in a read leaves a state behind, and a reset is a
-    round trip, which costs as much as a short read.
-    """
-
-    __slots__ = ("_has_settings",)
-
-    def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
-        super().__init__(protocol, transport, *further)
-        self._has_settings = False
-        found = transport.get_extra_info("socket")
-        if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
-            return
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # Where one is missing, the system's own value holds.
-        for name, value in {
-            "TCP_KEEPIDLE": _SILENT_SECONDS,
-            "TCP_KEEPINTVL": _PROBE_SECONDS,
-            "TCP_KEEPCNT": _PROBES,
-            "TCP_USER_TIMEOUT": _USER_TIMEOUT,
-        }.items():
-            if hasattr(socket, name):
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-    async def set_until_released(self, statement: str) -> None:
-        """Execute a statement that changes a setting of the session, which holds until the connection is released."""
-        self._has_settings = True
-        await self.execute(statement)
-
-    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as the driver has it
-        if self._has_settings or self.is_in_transaction():
-            await super().reset(timeout=timeout)
-            self._has_settings = False
-
-
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
     """An engine for writes, in UTC; READ COMMITTED, so that a write reads what the write before it has committed.
 
@@ -189,15 +128,7 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
         }
     return create_async_engine(
         "postgresql+asyncpg://",
-        # By the driver, which reads an address with several hosts.
-        async_creator=partial(
-            asyncpg.connect,
-            url,
-            server_settings={**SERVER_SETTINGS, **settings},
-            timeout=CONNECT_SECONDS,
-            command_timeout=most,
-            connection_class=_Connection,
-        ),
+        async_creator=Connector(url, settings, command_timeout=most).open,
         pool_size=size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
@@ -235,14 +166,11 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
 async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIterator[asyncpg.Pool[Any]]:
     """A pool of connections whose statements take so many seconds at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
-        url,
+        connect=Connector(url, {"statement_timeout": f"{round(1000 * seconds)}"}).open,
+        connection_class=Connection,
         min_size=0,
         init_size=int(first),
         max_size=size,
-        server_settings={**SERVER_SETTINGS, "statement_timeout": f"{round(1000 * seconds)}"},
-        timeout=CONNECT_SECONDS,
-        max_cached_statement_lifetime=0,
-        connection_class=_Connection,
     )
     try:
         yield pool

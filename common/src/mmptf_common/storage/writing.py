@@ -12,9 +12,9 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from mmptf_common.storage.connections import CONNECT_SECONDS
 from mmptf_common.storage.engines import (
     ANSWERS_SECONDS,
-    CONNECT_SECONDS,
     DRIVER,
     GRACE_SECONDS,
     LOCK_SECONDS,
