@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -14,7 +16,7 @@ from mmptf_common import cli
 from mmptf_common.storage import migrations
 from mmptf_common.storage.privileges import role_of
 from mmptf_local.postgres import Postgres, running_postgres
-from mmptf_local.processes import free_port
+from mmptf_local.processes import Child, free_port, listening_error, wait_until
 from mmptf_local.state import temporary_state, unprivileged_uid
 from tests.certificates import Authority
 from tests.conftest import asyncio_run, execute, service_of
@@ -109,3 +111,33 @@ def replicated_pair() -> Iterator[Pair]:
             for server in (replica, primary):
                 if server:
                     server.stop()
+
+
+def pgbouncer_program() -> str | None:
+    """The program of the system, which is not in the path of every user; None where there is none."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
+@contextmanager
+def pgbouncer(program: str, url: str, *settings: str) -> Iterator[str]:
+    """The URL of the same database through a PgBouncer, of whose three connections a transaction gets any.
+
+    settings: further lines of its configuration
+    """
+    target = urlsplit(url)
+    port = free_port()
+    with temporary_state() as state:
+        users = state / "users.txt"
+        users.write_text(f'"{target.username}" "{target.password}"\n', "utf-8")
+        file = state / "pgbouncer.ini"
+        file.write_text(
+            f"[databases]\n* = host={target.hostname} port={target.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"auth_type = scram-sha-256\nauth_file = {users}\n"
+            "default_pool_size = 3\nserver_round_robin = 1\n" + "\n".join(settings or ["pool_mode = transaction"]),
+            "utf-8",
+        )
+        # Root may not run it.
+        with Child("pgbouncer", [program, str(file)], uid=unprivileged_uid()) as child:
+            wait_until(lambda: listening_error(port) is not None, child, seconds=10)
+            yield f"postgresql://{target.username}:{target.password}@127.0.0.1:{port}{target.path}"

@@ -43,7 +43,7 @@ from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.storage.rollups import smallest_rollup
-from mmptf_common.storage.schema_version import require_head
+from mmptf_common.storage.schema_version import require_head, warn_of_pooler
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts
@@ -151,6 +151,8 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             async with app.state.database.engine.connect() as connection:
                 await require_head(connection, service.package)
                 await warn_of_owner(connection)
+                if not settings.is_pooled:
+                    await warn_of_pooler(connection)
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(
                 open_cache(redis_url, f"mmptf-{service.name}", app.state.build)

@@ -131,3 +131,15 @@ def test_a_file_of_a_certificate_that_is_none(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://h/d?sslmode=require&sslcert={empty}")
     assert main(SERVICE, ["serve"]) == 1
     assert capsys.readouterr().err.startswith(f"DATABASE_URL: sslcert, sslkey: {empty} and {empty} cannot be read as")
+
+
+def test_a_url_of_a_pooler_states_no_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://h/d?options=-c%20work_mem=8MB")
+    monkeypatch.setenv("DATABASE_DIRECT_URL", "postgresql://h/d?options=-c%20work_mem=8MB")
+    assert main(SERVICE, ["serve"]) == 1
+    assert capsys.readouterr().err == (
+        "DATABASE_DIRECT_URL: DATABASE_URL leads to a pooler then, which takes no options: set them for the role, by"
+        " ALTER ROLE\n"
+    )

@@ -23,6 +23,16 @@ def _postgres_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _beside_a_pooler(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    # An invalid URL is missing from the data; it has an error of its own already.
+    url: SecretStr | None = info.data.get("database_url")
+    if value and url and "options" in read_database_url(url.get_secret_value()).server_settings:
+        raise ValueError(
+            "DATABASE_URL leads to a pooler then, which takes no options: set them for the role, by ALTER ROLE"
+        )
+    return value
+
+
 def _base_path(value: str) -> str:
     if not _BASE_PATH.fullmatch(value):
         raise ValueError(
@@ -117,11 +127,14 @@ class ServiceSettings(ServerSettings):
 
     A service that calls or replicates another one adds its address in a subclass.
 
-    DATABASE_URL      postgresql://… of this service's database, for all that reads and writes its data, as `DatabaseUrl`
-                      reads it
+    DATABASE_URL      postgresql://… of this service's database (`read_database_url`), for all that reads and writes
+                      its data
+    DATABASE_DIRECT_URL
+                      where DATABASE_URL leads to a pooler that gives each transaction another connection: the URL of
+                      the server itself, for what needs a session
     MIGRATION_DATABASE_URL
-                      the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
-                      by default DATABASE_URL
+                      the same database under the role that owns its tables, for `migrate` and `erase-subject` alone,
+                      without a pooler; by default DATABASE_DIRECT_URL or DATABASE_URL
     DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each,
                       exports one more
     ENVIRONMENT       development accepts an identity provider without TLS
@@ -137,6 +150,9 @@ class ServiceSettings(ServerSettings):
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
+    database_direct_url: Annotated[
+        SecretStr | None, AfterValidator(_postgres_url), AfterValidator(_beside_a_pooler)
+    ] = None
     migration_database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     rate_limit_addresses: bool = False
@@ -148,6 +164,16 @@ class ServiceSettings(ServerSettings):
     identity_roles_claim: str = "roles"
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether DATABASE_URL leads to a pooler that gives each transaction another connection."""
+        return self.database_direct_url is not None
+
+    @property
+    def session_url(self) -> str:
+        """The URL of the database for connections whose session has a state."""
+        return (self.database_direct_url or self.database_url).get_secret_value()
+
+    @property
     def owner_url(self) -> str:
         """The URL of the database under the role that owns its tables."""
-        return (self.migration_database_url or self.database_url).get_secret_value()
+        return self.migration_database_url.get_secret_value() if self.migration_database_url else self.session_url

@@ -20,10 +20,14 @@ CONNECT_SECONDS = 5
 _SILENT_SECONDS, _PROBE_SECONDS, _PROBES = 30, 5, 3
 # In milliseconds, as the system and the server count it.
 _USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
-SERVER_SETTINGS = {
+# Those that a pooler keeps for each of its clients, whichever of its connections to the server a transaction gets.
+_OF_CLIENT = {
     "application_name": "mmptf",
     # Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
     "timezone": "UTC",
+}
+SERVER_SETTINGS = {
+    **_OF_CLIENT,
     # Statements of totals are estimated at more than `jit_above_cost`, and take milliseconds: each time they would be
     # compiled for longer than they run.
     "jit": "off",
@@ -44,12 +48,14 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
 
     A pool resets it only after `set_until_released`: nothing else in a read leaves a state behind, and a reset is a
     round trip, which costs as much as a short read.
+    local_settings: statements with which each transaction begins; none where the session has its settings already
     """
 
-    __slots__ = ("_has_settings",)
+    __slots__ = ("_has_settings", "local_settings")
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
         super().__init__(protocol, transport, *further)
+        self.local_settings = ""
         self._has_settings = False
         found = transport.get_extra_info("socket")
         if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
@@ -76,6 +82,23 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
             self._has_settings = False
 
 
+class PooledConnection(Connection):
+    """A connection to a pooler, which gives it another one to the server for each transaction.
+
+    Nothing is outside a transaction, and nothing of one is left to the session.
+    """
+
+    __slots__ = ()
+
+    async def set_until_released(self, statement: str) -> None:
+        # The transaction of a read is rolled back at its end, and with it this.
+        await self.execute(statement)
+
+    def get_reset_query(self) -> str:
+        # It would change the session of whoever has that connection of the server next.
+        return ""
+
+
 class Connector:
     """Opens connections to the database of a URL.
 
@@ -83,10 +106,18 @@ class Connector:
     is gone does not keep each new connection waiting.
     """
 
-    def __init__(self, url: str, settings: Mapping[str, str], *, command_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: Mapping[str, str],
+        *,
+        command_timeout: float | None = None,
+        is_pooled: bool = False,
+    ) -> None:
         """settings: of the server for these connections, beside those that all have
 
         command_timeout: seconds for a statement after which the driver gives up, where the server does not end it
+        is_pooled: whether a pooler is in between, and the server's connection another one in each transaction
         """
         read = read_database_url(url)
         hosts = read.hosts or ((None, None),)
@@ -100,7 +131,20 @@ class Connector:
         # Of several hosts each has its part of the time in which a request waits for a connection.
         self._seconds = read.connect_seconds or CONNECT_SECONDS / len(hosts)
         self._hosts = list(hosts)
+        self._local_settings = ""
+        self.connection_class = PooledConnection if is_pooled else Connection
+        settings = {**SERVER_SETTINGS, **settings}
+        if is_pooled:
+            # Those of TCP are of a connection that is the pooler's.
+            local = {
+                name: value
+                for name, value in settings.items()
+                if name not in _OF_CLIENT and not name.startswith("tcp_")
+            }
+            self._local_settings = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in local.items())
+            settings = _OF_CLIENT
         self._arguments: dict[str, Any] = {
+            "connection_class": self.connection_class,
             "dsn": f"postgresql://?{urlencode(tls)}" if tls else None,
             "ssl": context,
             "user": read.user,
@@ -108,10 +152,11 @@ class Connector:
             "passfile": read.passfile,
             "database": read.database,
             "target_session_attrs": read.session_attributes,
-            "server_settings": {**SERVER_SETTINGS, **read.server_settings, **settings},
+            "server_settings": {**settings, **read.server_settings},
             "command_timeout": command_timeout,
+            # What one transaction has prepared, the next one does not find.
+            "statement_cache_size": 0 if is_pooled else 100,
             "max_cached_statement_lifetime": 0,
-            "connection_class": Connection,
         }
 
     async def open(self, _dsn: None = None, **arguments: Any) -> Connection:
@@ -125,6 +170,12 @@ class Connector:
                 connection: Connection = await asyncpg.connect(
                     host=host, port=port, timeout=self._seconds, **{**self._arguments, **arguments}
                 )
+            except asyncpg.ProtocolViolationError as error:
+                if "unsupported startup parameter" not in str(error):
+                    raise
+                raise asyncpg.ProtocolViolationError(
+                    f"{error}: a pooler is in between, so set DATABASE_DIRECT_URL to the address of PostgreSQL itself"
+                ) from None
             except (
                 OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
                 asyncpg.TargetServerAttributeNotMatched,
@@ -133,6 +184,7 @@ class Connector:
                 if last is None or not isinstance(error, asyncpg.TargetServerAttributeNotMatched):
                     last = error
                 continue
+            connection.local_settings = self._local_settings
             if self._hosts[0] != (host, port):
                 self._hosts.sort(key=lambda each: each != (host, port))
             return connection

@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.connections import CONNECT_SECONDS, Connection, Connector
+from mmptf_common.storage.connections import CONNECT_SECONDS, Connector
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import DatabaseLost, ProblemError, ServiceUnavailable
@@ -105,18 +105,22 @@ class Database:
     """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each).
 
     autocommit: the same connections as those of `engine`, for transactions that the driver begins and ends
+    session_url: for a connection of its own whose session has a state: locks, temporary tables, settings
     """
 
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
     autocommit: AsyncEngine
-    url: str = field(repr=False)
+    session_url: str = field(repr=False)
 
 
-def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
+def write_engine(
+    url: str, *, size: int = 5, settings: Mapping[str, str] | None = None, is_pooled: bool = False
+) -> AsyncEngine:
     """An engine for writes, in UTC; READ COMMITTED, so that a write reads what the write before it has committed.
 
     settings: of the server for its connections, by default the time limits of a write
+    is_pooled: whether the URL leads to a pooler; a transaction has the settings then where it begins as `writing` does
     """
     # Where the server itself has stopped, it does not end a statement.
     most = None if settings else WRITE_SECONDS + GRACE_SECONDS
@@ -126,15 +130,25 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
             "lock_timeout": f"{LOCK_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         }
-    return create_async_engine(
+    connector = Connector(url, settings, command_timeout=most, is_pooled=is_pooled)
+
+    def create() -> Any:
+        # As the engine does with `async_creator`, which takes no size of the cache.
+        cached = 0 if is_pooled else 100
+        return engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # the dialect has one
+            async_creator_fn=connector.open, prepared_statement_cache_size=cached
+        )
+
+    engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=Connector(url, settings, command_timeout=most).open,
+        creator=create,
         pool_size=size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
     )
+    return engine
 
 
 @asynccontextmanager
@@ -143,15 +157,17 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
 
     Raises the driver's error when the database cannot be reached.
     """
-    url = settings.database_url.get_secret_value()
-    engine = write_engine(url, size=max(1, settings.database_pool // 2))
+    url, is_pooled = settings.database_url.get_secret_value(), settings.is_pooled
+    engine = write_engine(url, size=max(1, settings.database_pool // 2), is_pooled=is_pooled)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         reads = {
             kind: ReadPool(
                 await stack.enter_async_context(
                     _pool(
-                        url, limits.seconds, connections_of(kind, settings.database_pool), first=kind is ReadKind.PAGE
+                        Connector(url, {"statement_timeout": f"{round(1000 * limits.seconds)}"}, is_pooled=is_pooled),
+                        connections_of(kind, settings.database_pool),
+                        first=kind is ReadKind.PAGE,
                     )
                 ),
                 limits,
@@ -159,15 +175,15 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
             for kind, limits in READS.items()
         }
         autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        yield Database(reads, engine, autocommit, url)
+        yield Database(reads, engine, autocommit, settings.session_url)
 
 
 @asynccontextmanager
-async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIterator[asyncpg.Pool[Any]]:
-    """A pool of connections whose statements take so many seconds at most; first: whether one is opened now."""
+async def _pool(connector: Connector, size: int, *, first: bool) -> AsyncIterator[asyncpg.Pool[Any]]:
+    """A pool of so many connections at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
-        connect=Connector(url, {"statement_timeout": f"{round(1000 * seconds)}"}).open,
-        connection_class=Connection,
+        connect=connector.open,
+        connection_class=connector.connection_class,
         min_size=0,
         init_size=int(first),
         max_size=size,
@@ -207,14 +223,24 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
     try:
         connection = await _acquire(pool)
         timer = asyncio.get_running_loop().call_later(pool.limits.seconds + GRACE_SECONDS, end)
+        transaction = None
         try:
+            if connection.local_settings:
+                # With one snapshot, of which one of a single revision within it is a part.
+                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+                await transaction.start()
+                await connection.execute(connection.local_settings)
             yield connection
         except (TimeoutError, asyncio.CancelledError):
             break_connection(connection)
             raise
         finally:
-            timer.cancel()
-            await pool.connections.release(connection, timeout=GRACE_SECONDS)
+            try:
+                if transaction and not connection.is_closed():
+                    await transaction.rollback()
+            finally:
+                timer.cancel()
+                await pool.connections.release(connection, timeout=GRACE_SECONDS)
     except ProblemError:
         raise
     except Exception as error:
