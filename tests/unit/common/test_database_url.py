@@ -59,6 +59,7 @@ def test_the_hosts_of_a_url(url: str, hosts: tuple[tuple[str, int], ...]) -> Non
 def test_of_several_hosts_the_one_that_may_be_written_to_is_meant() -> None:
     assert read_database_url("postgresql://a,b/c").session_attributes == "primary"
     assert read_database_url("postgresql://a/c").session_attributes == "any"
+    assert read_database_url("postgresql://a,b/c", is_replica=True).session_attributes == "standby"
 
 
 FORM = (
@@ -99,7 +100,7 @@ ALLOWED = (
         ("postgresql://h/d?connect_timeout=soon",
          "connect_timeout: a number of seconds for one host is expected, 1 to 999"),
         ("postgresql://h/d?target_session_attrs=standby",
-         "target_session_attrs: one of any, primary, read-write is expected"),
+         "target_session_attrs: one of any, read-write, primary is expected"),
         ("postgresql://h/d?user=a&user=b", "the parameter user is there twice"),
     ],
 )  # fmt: skip

@@ -15,8 +15,9 @@ PARAMETERS = (
     "sslcrl", "sslkey", "sslmode", "sslpassword", "sslrootcert", "target_session_attrs", "user",
 )  # fmt: skip
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-# Those of a server that may be written to. With several hosts one of them is needed, since a replica may be among them.
-SESSION_ATTRIBUTES = ("any", "primary", "read-write")
+# Those of a server that is written to, and of a replica. With several hosts the last one holds: others may be there.
+SESSION_ATTRIBUTES = ("any", "read-write", "primary")
+REPLICA_ATTRIBUTES = ("any", "read-only", "standby")
 # In place of the file of an authority: those that the system trusts.
 SYSTEM = "system"
 _FORM = "a URL of the form postgresql://user:password@host:port/database is expected"
@@ -68,8 +69,11 @@ class DatabaseUrl:
                 ) from None
 
 
-def read_database_url(text: str) -> DatabaseUrl:
-    """What a URL of a database states; raises ValueError in one line, which repeats nothing that may be secret."""
+def read_database_url(text: str, *, is_replica: bool = False) -> DatabaseUrl:
+    """What a URL of a database states; raises ValueError in one line, which repeats nothing that may be secret.
+
+    is_replica: whether a replica is meant, which is never written to
+    """
     if not (found := _URL.fullmatch(text)):
         is_url = text.partition("://")[0] in ("postgresql", "postgres") and "://" in text
         raise ValueError(_FORM + (_ENCODED if is_url else ""))
@@ -80,9 +84,10 @@ def read_database_url(text: str) -> DatabaseUrl:
     stated = _parameters(query or "")
     user, _, password = (given or "").partition(":")
     hosts = _hosts(authority, stated.pop("host", ""), stated.pop("port", ""))
-    attributes = stated.pop("target_session_attrs", "primary" if len(hosts) > 1 else "any")
-    if attributes not in SESSION_ATTRIBUTES:
-        raise ValueError(f"target_session_attrs: one of {', '.join(SESSION_ATTRIBUTES)} is expected")
+    allowed = REPLICA_ATTRIBUTES if is_replica else SESSION_ATTRIBUTES
+    attributes = stated.pop("target_session_attrs", allowed[-1 if len(hosts) > 1 else 0])
+    if attributes not in allowed:
+        raise ValueError(f"target_session_attrs: one of {', '.join(allowed)} is expected")
     tls = {name: stated.pop(name) for name in PARAMETERS if name.startswith("ssl") and name in stated}
     _require_tls(tls)
     seconds = stated.pop("connect_timeout", None)

@@ -23,6 +23,12 @@ def _postgres_url(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _replica_url(value: SecretStr | None) -> SecretStr | None:
+    if value:
+        read_database_url(value.get_secret_value(), is_replica=True).require_files()
+    return value
+
+
 def _beside_a_pooler(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
     # An invalid URL is missing from the data; it has an error of its own already.
     url: SecretStr | None = info.data.get("database_url")
@@ -132,6 +138,9 @@ class ServiceSettings(ServerSettings):
     DATABASE_DIRECT_URL
                       where DATABASE_URL leads to a pooler that gives each transaction another connection: the URL of
                       the server itself, for what needs a session
+    DATABASE_READ_URL
+                      the same database at a streaming replica, without a pooler, for reads as long as it has all that
+                      DATABASE_URL has
     MIGRATION_DATABASE_URL
                       the same database under the role that owns its tables, for `migrate` and `erase-subject` alone,
                       without a pooler; by default DATABASE_DIRECT_URL or DATABASE_URL
@@ -153,6 +162,7 @@ class ServiceSettings(ServerSettings):
     database_direct_url: Annotated[
         SecretStr | None, AfterValidator(_postgres_url), AfterValidator(_beside_a_pooler)
     ] = None
+    database_read_url: Annotated[SecretStr | None, AfterValidator(_replica_url)] = None
     migration_database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     rate_limit_addresses: bool = False

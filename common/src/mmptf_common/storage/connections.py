@@ -113,13 +113,15 @@ class Connector:
         *,
         command_timeout: float | None = None,
         is_pooled: bool = False,
+        is_replica: bool = False,
     ) -> None:
         """settings: of the server for these connections, beside those that all have
 
         command_timeout: seconds for a statement after which the driver gives up, where the server does not end it
         is_pooled: whether a pooler is in between, and the server's connection another one in each transaction
+        is_replica: whether the URL is of a replica
         """
-        read = read_database_url(url)
+        read = read_database_url(url, is_replica=is_replica)
         hosts = read.hosts or ((None, None),)
         tls = dict(read.tls)
         context = None

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.connections import CONNECT_SECONDS, Connector
-from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
+from mmptf_common.storage.failures import LOST, SLOW, UNANSWERED, failure_of, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import DatabaseLost, ProblemError, ServiceUnavailable
 
@@ -100,18 +100,30 @@ class ReadPool:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+class ReadReplica(Protocol):
+    """A replica of the database that reads may go to, as `storage/replica.py` has it."""
+
+    async def acquire(self, kind: ReadKind) -> tuple[ReadPool, Any] | None:
+        """A connection for a read, and its pool; None where the database itself has to be read."""
+
+    def lost(self, error: BaseException) -> None:
+        """Take note that the replica has failed in a read."""
+
+
+@dataclass(slots=True)
 class Database:
     """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each).
 
     autocommit: the same connections as those of `engine`, for transactions that the driver begins and ends
     session_url: for a connection of its own whose session has a state: locks, temporary tables, settings
+    replica: where reads go, but for those of PROBE, as long as it has all that the database has
     """
 
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
     autocommit: AsyncEngine
     session_url: str = field(repr=False)
+    replica: ReadReplica | None = None
 
 
 def write_engine(
@@ -164,7 +176,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
         reads = {
             kind: ReadPool(
                 await stack.enter_async_context(
-                    _pool(
+                    open_pool(
                         Connector(url, {"statement_timeout": f"{round(1000 * limits.seconds)}"}, is_pooled=is_pooled),
                         connections_of(kind, settings.database_pool),
                         first=kind is ReadKind.PAGE,
@@ -179,7 +191,7 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _pool(connector: Connector, size: int, *, first: bool) -> AsyncIterator[asyncpg.Pool[Any]]:
+async def open_pool(connector: Connector, size: int, *, first: bool = False) -> AsyncIterator[asyncpg.Pool[Any]]:
     """A pool of so many connections at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
         connect=connector.open,
@@ -212,7 +224,8 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
     the time of the read is over, or its caller leaves, its connection is broken: a server that does not answer could
     not be asked to end the statement.
     """
-    pool = database.reads[kind]
+    pool, replica = database.reads[kind], None if kind is ReadKind.PROBE else database.replica
+    taken: tuple[ReadPool, Any] | None = None
     is_over = False
 
     def end() -> None:
@@ -221,7 +234,8 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
         break_connection(connection)
 
     try:
-        connection = await _acquire(pool)
+        taken = await replica.acquire(kind) if replica else None
+        pool, connection = taken or (pool, await _acquire(pool))
         timer = asyncio.get_running_loop().call_later(pool.limits.seconds + GRACE_SECONDS, end)
         transaction = None
         try:
@@ -244,6 +258,10 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
     except ProblemError:
         raise
     except Exception as error:
+        if replica and taken and (failure := failure_of(error)) and failure is not SLOW:
+            replica.lost(error)
+            # A read that has lost its connection is repeated, now at the database itself.
+            raise (UNANSWERED if is_over else LOST).to_problem() from error
         if is_over or isinstance(error, TimeoutError):
             answers = kind is not ReadKind.PROBE and await answers_now(database)
             raise (SLOW if answers else UNANSWERED).to_problem() from error
