@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from urllib.parse import unquote
 
+from mmptf_common.process.urls import ENCODED, hosts_in, parameters_in, port_of, reason_of
+
 # What a URL may have after `?`. Other parameters of libpq are of things that no connection of a service has.
 PARAMETERS = (
     "application_name", "connect_timeout", "dbname", "host", "options", "passfile", "password", "port", "sslcert",
@@ -21,10 +23,7 @@ REPLICA_ATTRIBUTES = ("any", "read-only", "standby")
 # In place of the file of an authority: those that the system trusts.
 SYSTEM = "system"
 _FORM = "a URL of the form postgresql://user:password@host:port/database is expected"
-_ENCODED = "; : / ? # [ ] @ and % of a name or a password are written percent-encoded"
 _URL = re.compile(r"(?:postgresql|postgres)://(?:([^@/?#]*)@)?([^@/?#]*)(?:/([^?#]*))?(?:\?([^#]*))?", re.DOTALL)
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\[\]:]*))(?::([0-9]*))?")
-_NAME = re.compile(r"[a-z_]{1,40}")
 _VERIFYING = ("require", "verify-ca", "verify-full")
 
 
@@ -57,7 +56,7 @@ class DatabaseUrl:
                 try:
                     context.load_verify_locations(file)
                 except OSError as error:
-                    raise ValueError(f"{name}: {file} cannot be read as certificates ({_reason(error)})") from None
+                    raise ValueError(f"{name}: {file} cannot be read as certificates ({reason_of(error)})") from None
         if certificate := self.tls.get("sslcert"):
             key = self.tls.get("sslkey")
             try:
@@ -65,7 +64,7 @@ class DatabaseUrl:
             except OSError as error:
                 raise ValueError(
                     f"sslcert, sslkey: {certificate} and {key or certificate} cannot be read as a certificate and its"
-                    f" key ({_reason(error)})"
+                    f" key ({reason_of(error)})"
                 ) from None
 
 
@@ -76,12 +75,12 @@ def read_database_url(text: str, *, is_replica: bool = False) -> DatabaseUrl:
     """
     if not (found := _URL.fullmatch(text)):
         is_url = text.partition("://")[0] in ("postgresql", "postgres") and "://" in text
-        raise ValueError(_FORM + (_ENCODED if is_url else ""))
+        raise ValueError(_FORM + (ENCODED if is_url else ""))
     given, authority, database, query = found.groups()
     if given is None and query and "@" in query:
         # A password with a ? of its own.
-        raise ValueError(_FORM + _ENCODED)
-    stated = _parameters(query or "")
+        raise ValueError(_FORM + ENCODED)
+    stated = parameters_in(query or "", PARAMETERS)
     user, _, password = (given or "").partition(":")
     hosts = _hosts(authority, stated.pop("host", ""), stated.pop("port", ""))
     allowed = REPLICA_ATTRIBUTES if is_replica else SESSION_ATTRIBUTES
@@ -106,28 +105,11 @@ def read_database_url(text: str, *, is_replica: bool = False) -> DatabaseUrl:
     )
 
 
-def _parameters(query: str) -> dict[str, str]:
-    """Name -> decoded value; unlike in a form, + is a plus."""
-    stated: dict[str, str] = {}
-    for pair in filter(None, query.split("&")):
-        name, equals, value = pair.partition("=")
-        if not equals or name not in PARAMETERS:
-            known = f" {name}" if _NAME.fullmatch(name) else ""
-            raise ValueError(f"the parameter{known} is none of {', '.join(PARAMETERS)}")
-        if name in stated:
-            raise ValueError(f"the parameter {name} is there twice")
-        stated[name] = unquote(value)
-    return stated
-
-
 def _hosts(authority: str, hosts: str, ports: str) -> tuple[tuple[str, int], ...]:
     """The hosts of a URL with their ports; hosts, ports: of its parameters, comma-separated."""
-    found = []
-    for host in authority.split(",") if authority else []:
-        match = _HOST.fullmatch(host)
-        if not match:
-            raise ValueError(_FORM + _ENCODED)
-        found.append((unquote(match[1] or match[2]), match[3] or ""))
+    found = hosts_in(authority)
+    if found is None:
+        raise ValueError(_FORM + ENCODED)
     if hosts:
         if found:
             raise ValueError("host: the URL names hosts already")
@@ -138,15 +120,9 @@ def _hosts(authority: str, hosts: str, ports: str) -> tuple[tuple[str, int], ...
     chosen: Iterable[str] = repeat(given[0]) if len(given) == 1 else given or repeat("")
     if given and not found:
         raise ValueError("port: there is no host")
-    return tuple((host or "localhost", _port(own or port)) for (host, own), port in zip(found, chosen, strict=False))
-
-
-def _port(text: str) -> int:
-    if not text:
-        return 5432
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 0 < int(text) < 65536:
-        raise ValueError("port: a number from 1 to 65535 is expected")
-    return int(text)
+    return tuple(
+        (host or "localhost", port_of(own or port, 5432)) for (host, own), port in zip(found, chosen, strict=False)
+    )
 
 
 def _require_tls(tls: Mapping[str, str]) -> None:
@@ -164,9 +140,3 @@ def _require_tls(tls: Mapping[str, str]) -> None:
         )
     if "sslkey" in tls and "sslcert" not in tls:
         raise ValueError("sslkey: the certificate is missing, sslcert")
-
-
-def _reason(error: OSError) -> str:
-    # Those of TLS have a code in brackets before their text, and a place in the library's source after it.
-    text = re.sub(r"^\[[^\]]*\] | \(_ssl\.c:\d+\)$", "", error.strerror or "")
-    return text or type(error).__name__

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mmptf_common.process.database_url import read_database_url
+from mmptf_common.process.redis_url import read_redis_url
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
 _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -20,6 +21,12 @@ _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 def _postgres_url(value: SecretStr | None) -> SecretStr | None:
     if value:
         read_database_url(value.get_secret_value()).require_files()
+    return value
+
+
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    if value:
+        read_redis_url(value.get_secret_value()).require_files()
     return value
 
 
@@ -100,8 +107,8 @@ class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
 
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
-    REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
-                each request
+    REDIS_URL   redis://… (`read_redis_url`); without it rate limits are counted in each process alone, and services
+                compute aggregates at each request
     RATE_LIMITS kind=requests, comma-separated: the requests a minute of one client, where not RATE_LIMITS below; or off
     FORWARDED_ALLOW_IPS
                 addresses and networks of proxies, comma-separated, whose X-Forwarded-* name the client
@@ -117,7 +124,7 @@ class ServerSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
-    redis_url: SecretStr | None = None
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = None
     rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(
         default_factory=lambda: RATE_LIMITS
     )
