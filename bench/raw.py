@@ -14,7 +14,7 @@ import asyncpg
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from mmptf_common.storage.engines import SERVER_SETTINGS
+from mmptf_common.storage.connections import SERVER_SETTINGS
 
 WHERE = "area = $1 AND region = $2"
 SQL = f"""

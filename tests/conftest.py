@@ -235,8 +235,17 @@ async def running_app(
     database_url: of the owner of the tables; the app has the role that serves
     """
     await let_serve(database_url)
+    async with serving_app(name, serving_url(database_url), redis_url, **settings) as (app, client):
+        yield RunningApp(name, app, client, database_url)
+
+
+@asynccontextmanager
+async def serving_app(
+    name: str, url: str, redis_url: str | None = None, **settings: object
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """The same app and its client at the URL of a database as it is, of any server."""
     known = service_of(name).settings(
-        database_url=SecretStr(serving_url(database_url)),
+        database_url=SecretStr(url),
         redis_url=SecretStr(redis_url) if redis_url else None,
         database_pool=4,
         environment="development",
@@ -249,7 +258,7 @@ async def running_app(
     async with LifespanManager(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            yield RunningApp(name, app, client, database_url)
+            yield app, client
 
 
 AppFactory = Callable[[str], AbstractAsyncContextManager[RunningApp]]

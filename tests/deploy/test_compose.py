@@ -205,7 +205,7 @@ def test_no_container_has_more_rights_than_it_needs(config: Config) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert not service.get("privileged"), name
         mine = service["image"].startswith("mmptf-")
-        assert mine or service["user"] in {"postgres", "redis"}, name
+        assert mine or service["user"] in {"postgres", "valkey"}, name
 
 
 def test_the_cache_has_no_volume_and_evicts_keys(config: Config) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,13 +161,14 @@ def cluster_files(state: Path) -> Iterator[tuple[Path, Path]]:
         command = [sys.executable, "-m", "mmptf_funding", "import", str(workbook)]
         run("import", command, env={**os.environ, "DATABASE_URL": server.serving_url("funding")})
         programs = Path(os.readlink(f"/proc/{server.child.process.pid}/exe")).parent
-        asyncio_run(_one_password(server.admin_url()))
+        asyncio_run(set_one_password(server.admin_url(), SERVICES))
     yield programs, state / "postgres" / "data"
 
 
-async def _one_password(url: str) -> None:
+async def set_one_password(url: str, services: Sequence[str]) -> None:
+    """Give PASSWORD to the superuser and to both roles of each service."""
     connection = await asyncpg.connect(url, ssl=False)
-    for role in (ADMIN, *SERVICES, *(f"{name}_serve" for name in SERVICES)):
+    for role in (ADMIN, *services, *(f"{name}_serve" for name in services)):
         await connection.execute(f"ALTER ROLE \"{role}\" PASSWORD '{PASSWORD}'")
     await connection.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mmptf_common.storage import migrations
+from mmptf_common import cli
+from mmptf_common.storage import migrations, schema_version
 from mmptf_common.storage.schema_version import UnsuitableDatabase
 from mmptf_local.postgres import Postgres
-from tests.conftest import SERVICES, asyncio_run, running_app
+from tests.conftest import SERVICES, asyncio_run, running_app, service_of
 from tests.integration.described import contents_of
 from tests.integration.test_schema_history import IN_EVERY_RUN, VERSION, Variant, sql_of, variants
 from tests.integration.test_schema_history import run as send
@@ -107,6 +109,19 @@ def test_the_database_of_another_service_is_left_alone(
         f"this is the database of {owner}, not of {service};"
         f" set DATABASE_URL to the database of {service}, or to an empty one"
     }
+
+
+@pytest.mark.parametrize("verb", ["serve", "migrate", "seed"])
+def test_an_older_server_is_refused_in_one_line(
+    new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    monkeypatch.setattr(schema_version, "OLDEST_VERSION", (99, 1))
+    monkeypatch.setenv("DATABASE_URL", new_database("catalog"))
+    assert cli.main(service_of("catalog"), [verb]) == (3 if verb == "serve" else 1)
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        rf"catalog: {verb} failed: the server is PostgreSQL \d+\.\d+, and catalog needs 99\.1 or newer\n", said
+    )
 
 
 # All that a process adds to what is tested above is how it ends: each service is started once in every run.

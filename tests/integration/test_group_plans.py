@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mmptf_common.storage.as_of import PLANNING
-from mmptf_common.storage.engines import SERVER_SETTINGS
+from mmptf_common.storage.connections import SERVER_SETTINGS
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres

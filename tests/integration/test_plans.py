@@ -27,7 +27,8 @@ from bench import processes
 from mmptf_common.lists.exports import export_statement
 from mmptf_common.lists.listing import Listing
 from mmptf_common.storage.as_of import PLANNING
-from mmptf_common.storage.engines import READS, SERVER_SETTINGS
+from mmptf_common.storage.connections import SERVER_SETTINGS
+from mmptf_common.storage.engines import READS
 from mmptf_local.postgres import Postgres
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
 from tests.conftest import RunningApp, running_app, serving_url

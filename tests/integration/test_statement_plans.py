@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from mmptf_common.storage.as_of import PLANNING
-from mmptf_common.storage.engines import SERVER_SETTINGS
+from mmptf_common.storage.connections import SERVER_SETTINGS
 from tests.conftest import RunningApp, admin_url, running_app, service_of
 from tests.integration.plans import Sent, explained
 from tests.suite import FOLDERS

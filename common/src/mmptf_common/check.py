@@ -47,7 +47,7 @@ async def findings_of(service: Service[Any], settings: ServiceSettings) -> list[
 
 
 async def _of_database(service: Service[Any], settings: ServiceSettings) -> list[Finding]:
-    engine = write_engine(settings.database_url.get_secret_value(), size=1)
+    engine = write_engine(settings.database_url.get_secret_value(), size=1, is_pooled=settings.is_pooled)
     try:
         async with asyncio.timeout(SECONDS), engine.connect() as connection:
             found = await _facts(connection)

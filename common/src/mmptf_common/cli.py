@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 from pydantic import SecretStr, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
@@ -54,7 +54,10 @@ def main(
     *,
     own: Mapping[str, Verb | OfflineVerb] = MappingProxyType({}),
 ) -> int:
-    """Run one verb; returns the exit code: 0 done, 1 when the settings, the database or the input are not usable."""
+    """Run one verb; returns the exit code: 0 done, 1 when the settings, the database or the input are not usable.
+
+    3 when `serve` cannot start: a setting is not wrong then, and it may be able to start later.
+    """
     parser = argparse.ArgumentParser(prog=f"mmptf-{service.name}", description=service.title)
     parser.add_argument("--version", action="version", version=described(f"mmptf-{service.name}"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -84,8 +87,11 @@ def main(
     except ValidationError as error:
         sys.stderr.write(settings_errors(error))
         return 1
+    failed = 3 if verb == "serve" else 1
     try:
         if verb == "serve":
+            url = settings.database_url.get_secret_value()
+            asyncio.run(require_database(url, service.package, is_pooled=settings.is_pooled))
             serve(create_service(service, settings), settings)
         elif verb == "check":
             # Its client and the libraries for keys take 30 MB, and no other verb needs all of them.
@@ -102,8 +108,9 @@ def main(
         else:
             # Every other verb needs a database at this version's schema.
             if verb == "erase-subject":
-                settings = settings.model_copy(update={"database_url": SecretStr(settings.owner_url)})
-            asyncio.run(require_database(settings.database_url.get_secret_value(), service.package))
+                owner = SecretStr(settings.owner_url)
+                settings = settings.model_copy(update={"database_url": owner, "database_direct_url": None})
+            asyncio.run(require_database(settings.session_url, service.package))
             if special:
                 return special.run(settings, parsed)
             if verb == "erase-subject":
@@ -114,16 +121,19 @@ def main(
     except ProblemError as problem:
         cause = f" ({_first_line(problem.__cause__)})" if problem.__cause__ else ""
         print(f"{service.name}: {verb} failed: {problem.detail}{cause}", file=sys.stderr)
-        return 1
+        return failed
     except (OSError, SQLAlchemyError, SchemaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"{service.name}: {verb} failed: {_first_line(error)}", file=sys.stderr)
-        return 1
+        return failed
     return 0
 
 
 def _first_line(error: BaseException) -> str:
-    """The message; the lines after the first link to a library's documentation."""
-    return str(error).partition("\n")[0]
+    """The message; the lines after the first link to a library's documentation. A time-out has none."""
+    if isinstance(error, DBAPIError) and error.orig and error.orig.__cause__:
+        # What the driver itself said.
+        error = error.orig.__cause__
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _erase(name: str, settings: ServiceSettings, subject: str) -> int:
@@ -140,7 +150,7 @@ def _erase(name: str, settings: ServiceSettings, subject: str) -> int:
 
 def _check_rollups(service: Service[Any], settings: ServiceSettings) -> int:
     """Compare derived tables with the rows that they are of; returns 0, or 1 where some differ, which are printed."""
-    differing = asyncio.run(differences(settings.database_url.get_secret_value(), service.metadata))
+    differing = asyncio.run(differences(settings.session_url, service.metadata))
     for line in differing:
         print(f"{service.name}: {line}", file=sys.stderr)
     if not differing:

@@ -42,11 +42,12 @@ from mmptf_common.storage.engines import Database, ReadKind, export_places, open
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
+from mmptf_common.storage.replica import Replica, reading_from_replica
 from mmptf_common.storage.rollups import smallest_rollup
-from mmptf_common.storage.schema_version import require_head
+from mmptf_common.storage.schema_version import require_head, warn_of_pooler
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts
+from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts, ReplicaState
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
 
@@ -122,6 +123,8 @@ class ServiceStatus(ResponseModel):
     """The documents that the facts were taken from: their years say how old the facts are."""
     cache: CacheState
     """Whether the process that answers stores aggregates in Redis."""
+    replica: ReplicaState
+    """Whether the process that answers reads from a replica of its database."""
 
 
 class ServiceIndex(ResponseModel):
@@ -151,6 +154,9 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             async with app.state.database.engine.connect() as connection:
                 await require_head(connection, service.package)
                 await warn_of_owner(connection)
+                if not settings.is_pooled:
+                    await warn_of_pooler(connection)
+            await stack.enter_async_context(reading_from_replica(app.state.database, settings, service.metadata))
             redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
             app.state.cache = await stack.enter_async_context(
                 open_cache(redis_url, f"mmptf-{service.name}", app.state.build)
@@ -295,7 +301,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     )
     async def status(request: PublicReadRequest) -> Response:
         """Version and build of the software, number and time of the last write, number of records, the documents that
-        facts were taken from, and whether the cache is used.
+        facts were taken from, and whether the cache and a replica of the database are used.
         """
         counts = ", ".join(
             f"(SELECT {number_of(rollup)} FROM {rollup.table if rollup else table}) AS {name}"
@@ -311,9 +317,11 @@ def _own_routes(service: Service[Any]) -> APIRouter:
                        {counts}"""
             )
         cache: CacheState = request.app.state.cache.state()
-        # The state changes without a write, and is part of what the tag stands for.
+        replica: Replica | None = request.app.state.database.replica
+        reads = replica.state() if replica else ReplicaState(state="off", reason=None, behind=None)
+        # The states change without a write, and are part of what the tag stands for.
         leave_out(request)
-        tag = conditional.etag(request, row["revision"], cache.model_dump_json())
+        tag = conditional.etag(request, row["revision"], f"{cache.model_dump_json()} {reads.model_dump_json()}")
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
         answer = ServiceStatus(
@@ -325,6 +333,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             counts={name: row[name] for name in service.counts},
             vintage=json.loads(row["vintage"]),
             cache=cache,
+            replica=reads,
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from mmptf_common.process.redis_url import read_redis_url
 from mmptf_common.process.tasks import end_task
 from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, announcement_in, channel_of
 
@@ -116,11 +117,9 @@ class Revisions:
 
     async def _listen(self, redis_url: str) -> None:
         # A process without Redis does not need its client.
-        from redis.asyncio.connection import parse_url
-
         from mmptf_common.storage.subscription import listen
 
-        database = int(parse_url(redis_url).get("db") or 0)
+        database = read_redis_url(redis_url).database
         channels = {channel_of(name, database): service for name, service in self._services.items()}
 
         is_heard: bool | None = None

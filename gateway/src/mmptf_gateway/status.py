@@ -8,7 +8,7 @@ import time
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.pages import CacheState, RecordCounts
+from mmptf_common.wire.pages import CacheState, RecordCounts, ReplicaState
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
@@ -30,6 +30,7 @@ class ReportedStatus(BaseModel):
     counts: dict[str, int]
     vintage: list[Publication]
     cache: CacheState | None = None
+    replica: ReplicaState | None = None
 
 
 class ServiceInSuite(ResponseModel):
@@ -61,6 +62,10 @@ class ServiceInSuite(ResponseModel):
     """The documents that its facts were taken from; null where `error` says why."""
     cache: CacheState | None
     """Whether it stores aggregates in Redis; null where `error` says why, or where an old version does not state it."""
+    replica: ReplicaState | None
+    """Whether it reads from a replica of its database; null where `error` says why, or where an old version does not
+    state it.
+    """
 
 
 class SuiteStatus(ResponseModel):
@@ -130,6 +135,7 @@ async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
         counts=reported.counts if reported else None,
         vintage=reported.vintage if reported else None,
         cache=reported.cache if reported else None,
+        replica=reported.replica if reported else None,
     )
 
 

@@ -176,7 +176,7 @@ class Staging:
     @classmethod
     async def open(cls, replication: Replication, database: Database) -> Staging:
         """Empty tables on a new connection, which is none of the pools that requests use."""
-        engine = write_engine(database.url, size=1)
+        engine = write_engine(database.session_url, size=1)
         try:
             connection = await engine.execution_options(isolation_level="AUTOCOMMIT").connect()
             staging = cls(replication, engine, connection)

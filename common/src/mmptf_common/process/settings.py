@@ -21,8 +21,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mmptf_common.process.database_url import read_database_url
 from mmptf_common.process.misspelt import MisspeltNames
 from mmptf_common.process.organizations import read_organizations
+from mmptf_common.process.redis_url import read_redis_url
 from mmptf_common.process.secret_files import NoValue, SecretFiles
 
 # Unreserved characters (RFC 3986, section 2.3), without the segments `.` and `..`, which clients take away.
@@ -30,8 +32,30 @@ _BASE_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
 def _postgres_url(value: SecretStr | None) -> SecretStr | None:
-    if value and value.get_secret_value().partition("://")[0] not in {"postgresql", "postgres"}:
-        raise ValueError("a URL of the form postgresql://user:password@host:port/database is expected")
+    if value:
+        read_database_url(value.get_secret_value()).require_files()
+    return value
+
+
+def _redis_url(value: SecretStr | None) -> SecretStr | None:
+    if value:
+        read_redis_url(value.get_secret_value()).require_files()
+    return value
+
+
+def _replica_url(value: SecretStr | None) -> SecretStr | None:
+    if value:
+        read_database_url(value.get_secret_value(), is_replica=True).require_files()
+    return value
+
+
+def _beside_a_pooler(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    # An invalid URL is missing from the data; it has an error of its own already.
+    url: SecretStr | None = info.data.get("database_url")
+    if value and url and "options" in read_database_url(url.get_secret_value()).server_settings:
+        raise ValueError(
+            "DATABASE_URL leads to a pooler then, which takes no options: set them for the role, by ALTER ROLE"
+        )
     return value
 
 
@@ -142,8 +166,8 @@ class ServerSettings(BaseSettings):
 
 
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
-    REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
-                each request
+    REDIS_URL   redis://… (`read_redis_url`); without it rate limits are counted in each process alone, and services
+                compute aggregates at each request
     RATE_LIMITS kind=requests, comma-separated: the requests a minute of one client, where not RATE_LIMITS below; or off
     FORWARDED_ALLOW_IPS
                 addresses and networks of proxies, comma-separated, whose X-Forwarded-* name the client
@@ -159,7 +183,7 @@ class ServerSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
-    redis_url: SecretStr | None = None
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = None
     rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(
         default_factory=lambda: RATE_LIMITS
     )
@@ -194,10 +218,17 @@ class ServiceSettings(ServerSettings):
 
     A service that calls or replicates another one adds its address in a subclass.
 
-    DATABASE_URL      postgresql://… of this service's database, for all that reads and writes its data
+    DATABASE_URL      postgresql://… of this service's database (`read_database_url`), for all that reads and writes
+                      its data
+    DATABASE_DIRECT_URL
+                      where DATABASE_URL leads to a pooler that gives each transaction another connection: the URL of
+                      the server itself, for what needs a session
+    DATABASE_READ_URL
+                      the same database at a streaming replica, without a pooler, for reads as long as it has all that
+                      DATABASE_URL has
     MIGRATION_DATABASE_URL
-                      the same database under the role that owns its tables, for `migrate` and `erase-subject` alone;
-                      by default DATABASE_URL
+                      the same database under the role that owns its tables, for `migrate` and `erase-subject` alone,
+                      without a pooler; by default DATABASE_DIRECT_URL or DATABASE_URL
     DATABASE_POOL     most connections for pages; writes have half as many, exports and computed answers a third each,
                       exports one more
     ENVIRONMENT       development accepts an identity provider without TLS
@@ -220,6 +251,10 @@ class ServiceSettings(ServerSettings):
     """
 
     database_url: Annotated[SecretStr, AfterValidator(_postgres_url)]
+    database_direct_url: Annotated[
+        SecretStr | None, AfterValidator(_postgres_url), AfterValidator(_beside_a_pooler)
+    ] = None
+    database_read_url: Annotated[SecretStr | None, AfterValidator(_replica_url)] = None
     migration_database_url: Annotated[SecretStr | None, AfterValidator(_postgres_url)] = None
     database_pool: Annotated[int, Field(ge=2, le=100)] = 10
     rate_limit_addresses: bool = False
@@ -251,6 +286,16 @@ class ServiceSettings(ServerSettings):
         return {name: address for name, address in named.items() if address}
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether DATABASE_URL leads to a pooler that gives each transaction another connection."""
+        return self.database_direct_url is not None
+
+    @property
+    def session_url(self) -> str:
+        """The URL of the database for connections whose session has a state."""
+        return (self.database_direct_url or self.database_url).get_secret_value()
+
+    @property
     def owner_url(self) -> str:
         """The URL of the database under the role that owns its tables."""
-        return (self.migration_database_url or self.database_url).get_secret_value()
+        return self.migration_database_url.get_secret_value() if self.migration_database_url else self.session_url

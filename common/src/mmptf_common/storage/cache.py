@@ -11,10 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
 from typing import Any
 
-import redis.asyncio as redis
 from redis._parsers import _AsyncRESP2Parser
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -24,11 +21,13 @@ from redis.exceptions import (
     ReadOnlyError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mmptf_common.process.failure_log import report
 from mmptf_common.process.findings import Finding, State
 from mmptf_common.process.settings import ServerSettings
 from mmptf_common.process.tasks import end_task
+from mmptf_common.storage.redis_clients import Client, open_client
 from mmptf_common.wire.pages import CacheState
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ class Cache:
     stored, or a part of a value, is not used.
     """
 
-    def __init__(self, client: redis.Redis | None, name: str, build: str) -> None:
+    def __init__(self, client: Client | None, name: str, build: str) -> None:
         self._client = client
         self._name = name
         self._build = build
@@ -95,7 +94,7 @@ class Cache:
     @property
     def database(self) -> int:
         """The number of the database in Redis."""
-        return int(self._client.connection_pool.connection_kwargs.get("db") or 0) if self._client else 0
+        return self._client.database if self._client else 0
 
     @property
     def takes_messages(self) -> bool:
@@ -108,7 +107,7 @@ class Cache:
             return
         try:
             async with asyncio.timeout(OPERATION_SECONDS), self._slots:
-                await self._client.execute_command("PUBLISH", channel, message)  # type: ignore[no-untyped-call]
+                await self._client.execute("PUBLISH", channel, message)
         except NoPermissionError as error:
             report("messages", "Redis lets this user publish nothing", error, channel=channel)
         except Exception as error:
@@ -149,8 +148,9 @@ class Cache:
             try:
                 if self._reason:
                     # Their next answers may be those to earlier commands.
-                    await self._client.connection_pool.disconnect()
-                await self._answer(self._client, "PING", limit=CONNECT_SECONDS)
+                    await self._client.disconnect()
+                async with asyncio.timeout(CONNECT_SECONDS), self._slots:
+                    await self._client.check()
                 await self._set(self._client, key, value, int(2 * WATCH_SECONDS))
                 if await self._get(self._client, key) != self._header(key, value) + b"\n" + value:
                     self._fail(InvalidResponse("a value is not the one that was stored"))
@@ -176,23 +176,23 @@ class Cache:
         digest.update(value)
         return f"{len(value)} {digest.hexdigest()}".encode()
 
-    async def _get(self, client: redis.Redis, key: str) -> bytes | None:
+    async def _get(self, client: Client, key: str) -> bytes | None:
         found = await self._answer(client, "GET", f"{self._name}:{key}")
         if found is not None and not isinstance(found, bytes):
             self._fail(InvalidResponse(f"the answer to GET is of the type {type(found).__name__}"))
             raise Unavailable
         return found
 
-    async def _set(self, client: redis.Redis, key: str, value: bytes, seconds: int) -> None:
+    async def _set(self, client: Client, key: str, value: bytes, seconds: int) -> None:
         stored = self._header(key, value) + b"\n" + value
         if await self._answer(client, "SET", f"{self._name}:{key}", stored, "EX", seconds) is not True:
             self._fail(InvalidResponse("the answer to SET is not OK"))
             raise Unavailable
 
-    async def _answer(self, client: redis.Redis, *command: str | bytes | int, limit: float = OPERATION_SECONDS) -> Any:
+    async def _answer(self, client: Client, *command: str | bytes | int) -> Any:
         try:
-            async with asyncio.timeout(limit), self._slots:
-                return await client.execute_command(*command)  # type: ignore[no-untyped-call]  # it has no annotations
+            async with asyncio.timeout(OPERATION_SECONDS), self._slots:
+                return await client.execute(*command)
         # What is no Redis can send anything, and the client raises other errors than its own for some of it.
         except Exception as error:
             self._fail(error)
@@ -232,7 +232,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (InvalidResponse,),
         "What Redis answers is not what was asked for: it is another server, or the address is wrong.",
     ),
-    ((TimeoutError, redis.TimeoutError), f"Redis does not answer within {OPERATION_SECONDS:g} s."),
+    ((TimeoutError, RedisTimeoutError), f"Redis does not answer within {OPERATION_SECONDS:g} s."),
     ((RedisConnectionError, OSError), "Redis cannot be reached, or broke the connection."),
 )
 
@@ -256,18 +256,10 @@ async def open_cache(url: str | None, name: str, build: str) -> AsyncIterator[Ca
     if url is None:
         yield Cache(None, name, build)
         return
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=CONNECT_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        parser_class=_Parser,
-    )
-    cache = Cache(client, name, build)
-    watching = asyncio.create_task(cache.watch())
-    try:
-        yield cache
-    finally:
-        await end_task(watching)
-        await client.aclose()
+    async with open_client(url, seconds=CONNECT_SECONDS, parser=_Parser) as client:
+        cache = Cache(client, name, build)
+        watching = asyncio.create_task(cache.watch())
+        try:
+            yield cache
+        finally:
+            await end_task(watching)

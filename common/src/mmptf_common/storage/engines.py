@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from mmptf_common.process.secret_files import changing_password
 from mmptf_common.process.settings import ServiceSettings
-from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
+from mmptf_common.storage.connections import CONNECT_SECONDS, Connector
+from mmptf_common.storage.failures import LOST, SLOW, UNANSWERED, failure_of, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import DatabaseLost, ProblemError, ServiceUnavailable
 
 # Seconds for a statement of a write, for its wait for other writes, and for which it may do nothing. A process that is
 # stopped inside a write holds the lock of all writers; the database undoes its write before the others give up.
 WRITE_SECONDS, LOCK_SECONDS, IDLE_SECONDS = 60, 10, 8
-# Seconds in which a connection is opened, or one of those that are open becomes free.
-CONNECT_SECONDS = 5
 # Seconds after the time limit of a statement in which a server that works has ended it.
 GRACE_SECONDS = 2
 # Seconds in which a server that works answers the shortest question.
@@ -33,29 +29,8 @@ ANSWERS_SECONDS = 2
 # Seconds for which one export may be sent: its snapshot keeps the database from removing old rows meanwhile.
 EXPORT_SECONDS = 600
 
-# Seconds without a sign from the other side after which a connection is taken for broken, and how often it is asked.
-_SILENT_SECONDS, _PROBE_SECONDS, _PROBES = 30, 5, 3
-# In milliseconds, as the system and the server count it.
-_USER_TIMEOUT = 1000 * (_SILENT_SECONDS + _PROBE_SECONDS * _PROBES)
 # In the `info` of a session: its driver's connection, where it is known.
 DRIVER = "driver"
-# Timestamps are read from JSON and from cursors as text, so every connection is in UTC.
-SERVER_SETTINGS = {
-    "timezone": "UTC",
-    "application_name": "mmptf",
-    # Statements of totals are estimated at more than `jit_above_cost`, and take milliseconds: each time they would be
-    # compiled for longer than they run.
-    "jit": "off",
-    # The databases of the suite are in memory, or on disks that read any page as fast as the next one. With the default
-    # of 4, tables are read in place of indexes that have all that is asked for, and are a fifth of their size.
-    "random_page_cost": "1.1",
-    # The server ends the statement of a caller who has left, and a connection whose other side is gone.
-    "client_connection_check_interval": "5s",
-    "tcp_keepalives_idle": f"{_SILENT_SECONDS}",
-    "tcp_keepalives_interval": f"{_PROBE_SECONDS}",
-    "tcp_keepalives_count": f"{_PROBES}",
-    **({"tcp_user_timeout": f"{_USER_TIMEOUT}"} if hasattr(socket, "TCP_USER_TIMEOUT") else {}),
-}
 
 
 class ReadKind(Enum):
@@ -125,60 +100,39 @@ class ReadPool:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+class ReadReplica(Protocol):
+    """A replica of the database that reads may go to, as `storage/replica.py` has it."""
+
+    async def acquire(self, kind: ReadKind) -> tuple[ReadPool, Any] | None:
+        """A connection for a read, and its pool; None where the database itself has to be read."""
+
+    def lost(self, error: BaseException) -> None:
+        """Take note that the replica has failed in a read."""
+
+
+@dataclass(slots=True)
 class Database:
     """Reads go through `reading` (autocommit, one statement each), writes through `writing` (one transaction each).
 
     autocommit: the same connections as those of `engine`, for transactions that the driver begins and ends
+    session_url: for a connection of its own whose session has a state: locks, temporary tables, settings
+    replica: where reads go, but for those of PROBE, as long as it has all that the database has
     """
 
     reads: Mapping[ReadKind, ReadPool]
     engine: AsyncEngine
     autocommit: AsyncEngine
-    url: str = field(repr=False)
+    session_url: str = field(repr=False)
+    replica: ReadReplica | None = None
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that breaks where the other side is silent for too long, also while nothing is asked.
-
-    A pool resets it only after `set_until_released`: nothing else in a read leaves a state behind, and a reset is a
-    round trip, which costs as much as a short read.
-    """
-
-    __slots__ = ("_has_settings",)
-
-    def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
-        super().__init__(protocol, transport, *further)
-        self._has_settings = False
-        found = transport.get_extra_info("socket")
-        if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
-            return
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        # Where one is missing, the system's own value holds.
-        for name, value in {
-            "TCP_KEEPIDLE": _SILENT_SECONDS,
-            "TCP_KEEPINTVL": _PROBE_SECONDS,
-            "TCP_KEEPCNT": _PROBES,
-            "TCP_USER_TIMEOUT": _USER_TIMEOUT,
-        }.items():
-            if hasattr(socket, name):
-                found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-    async def set_until_released(self, statement: str) -> None:
-        """Execute a statement that changes a setting of the session, which holds until the connection is released."""
-        self._has_settings = True
-        await self.execute(statement)
-
-    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as the driver has it
-        if self._has_settings or self.is_in_transaction():
-            await super().reset(timeout=timeout)
-            self._has_settings = False
-
-
-def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
+def write_engine(
+    url: str, *, size: int = 5, settings: Mapping[str, str] | None = None, is_pooled: bool = False
+) -> AsyncEngine:
     """An engine for writes, in UTC; READ COMMITTED, so that a write reads what the write before it has committed.
 
     settings: of the server for its connections, by default the time limits of a write
+    is_pooled: whether the URL leads to a pooler; a transaction has the settings then where it begins as `writing` does
     """
     # Where the server itself has stopped, it does not end a statement.
     most = None if settings else WRITE_SECONDS + GRACE_SECONDS
@@ -188,24 +142,25 @@ def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None 
             "lock_timeout": f"{LOCK_SECONDS}s",
             "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
         }
-    return create_async_engine(
+    connector = Connector(url, settings, command_timeout=most, is_pooled=is_pooled)
+
+    def create() -> Any:
+        # As the engine does with `async_creator`, which takes no size of the cache.
+        cached = 0 if is_pooled else 100
+        return engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # the dialect has one
+            async_creator_fn=connector.open, prepared_statement_cache_size=cached
+        )
+
+    engine = create_async_engine(
         "postgresql+asyncpg://",
-        # By the driver, which reads an address with several hosts.
-        async_creator=partial(
-            asyncpg.connect,
-            url,
-            password=changing_password(url),
-            server_settings={**SERVER_SETTINGS, **settings},
-            timeout=CONNECT_SECONDS,
-            command_timeout=most,
-            connection_class=_Connection,
-        ),
+        creator=create,
         pool_size=size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
     )
+    return engine
 
 
 @asynccontextmanager
@@ -214,15 +169,17 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
 
     Raises the driver's error when the database cannot be reached.
     """
-    url = settings.database_url.get_secret_value()
-    engine = write_engine(url, size=max(1, settings.database_pool // 2))
+    url, is_pooled = settings.database_url.get_secret_value(), settings.is_pooled
+    engine = write_engine(url, size=max(1, settings.database_pool // 2), is_pooled=is_pooled)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         reads = {
             kind: ReadPool(
                 await stack.enter_async_context(
-                    _pool(
-                        url, limits.seconds, connections_of(kind, settings.database_pool), first=kind is ReadKind.PAGE
+                    open_pool(
+                        Connector(url, {"statement_timeout": f"{round(1000 * limits.seconds)}"}, is_pooled=is_pooled),
+                        connections_of(kind, settings.database_pool),
+                        first=kind is ReadKind.PAGE,
                     )
                 ),
                 limits,
@@ -230,22 +187,18 @@ async def open_database(settings: ServiceSettings) -> AsyncIterator[Database]:
             for kind, limits in READS.items()
         }
         autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        yield Database(reads, engine, autocommit, url)
+        yield Database(reads, engine, autocommit, settings.session_url)
 
 
 @asynccontextmanager
-async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIterator[asyncpg.Pool[Any]]:
-    """A pool of connections whose statements take so many seconds at most; first: whether one is opened now."""
+async def open_pool(connector: Connector, size: int, *, first: bool = False) -> AsyncIterator[asyncpg.Pool[Any]]:
+    """A pool of so many connections at most; first: whether one is opened now."""
     pool = await asyncpg.create_pool(
-        url,
-        password=changing_password(url),
+        connect=connector.open,
+        connection_class=connector.connection_class,
         min_size=0,
         init_size=int(first),
         max_size=size,
-        server_settings={**SERVER_SETTINGS, "statement_timeout": f"{round(1000 * seconds)}"},
-        timeout=CONNECT_SECONDS,
-        max_cached_statement_lifetime=0,
-        connection_class=_Connection,
     )
     try:
         yield pool
@@ -271,7 +224,8 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
     the time of the read is over, or its caller leaves, its connection is broken: a server that does not answer could
     not be asked to end the statement.
     """
-    pool = database.reads[kind]
+    pool, replica = database.reads[kind], None if kind is ReadKind.PROBE else database.replica
+    taken: tuple[ReadPool, Any] | None = None
     is_over = False
 
     def end() -> None:
@@ -280,19 +234,34 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
         break_connection(connection)
 
     try:
-        connection = await _acquire(pool)
+        taken = await replica.acquire(kind) if replica else None
+        pool, connection = taken or (pool, await _acquire(pool))
         timer = asyncio.get_running_loop().call_later(pool.limits.seconds + GRACE_SECONDS, end)
+        transaction = None
         try:
+            if connection.local_settings:
+                # With one snapshot, of which one of a single revision within it is a part.
+                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+                await transaction.start()
+                await connection.execute(connection.local_settings)
             yield connection
         except (TimeoutError, asyncio.CancelledError):
             break_connection(connection)
             raise
         finally:
-            timer.cancel()
-            await pool.connections.release(connection, timeout=GRACE_SECONDS)
+            try:
+                if transaction and not connection.is_closed():
+                    await transaction.rollback()
+            finally:
+                timer.cancel()
+                await pool.connections.release(connection, timeout=GRACE_SECONDS)
     except ProblemError:
         raise
     except Exception as error:
+        if replica and taken and (failure := failure_of(error)) and failure is not SLOW:
+            replica.lost(error)
+            # A read that has lost its connection is repeated, now at the database itself.
+            raise (UNANSWERED if is_over else LOST).to_problem() from error
         if is_over or isinstance(error, TimeoutError):
             answers = kind is not ReadKind.PROBE and await answers_now(database)
             raise (SLOW if answers else UNANSWERED).to_problem() from error

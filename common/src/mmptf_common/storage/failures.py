@@ -26,7 +26,7 @@ class Failure(NamedTuple):
 
 _UNREACHABLE = Failure("The database of this service cannot be reached; try again.")
 UNANSWERED = Failure("The database of this service does not answer; try again.")
-_LOST = _UNREACHABLE._replace(problem=DatabaseLost)
+LOST = _UNREACHABLE._replace(problem=DatabaseLost)
 _STARTING = Failure("The database of this service is starting or recovering; try again.")
 _REFUSES = Failure("The database of this service refuses its connections; the operator has to set them right.")
 _MISSING = Failure("The database of this service is not there, or not at the schema that the service needs.")
@@ -50,9 +50,9 @@ _COLLIDED = Failure("Another write changed the same at the same time; try again.
 
 # PostgreSQL, appendix A; a class stands for those of its conditions that are not listed.
 _BY_STATE = {
-    "08": _LOST,
+    "08": LOST,
     "25006": _READ_ONLY,
-    "25P03": _LOST._replace(detail="The write was idle for too long and was undone; try again."),
+    "25P03": LOST._replace(detail="The write was idle for too long and was undone; try again."),
     "28": _REFUSES,
     "3D": _MISSING,
     "40001": _COLLIDED,
@@ -62,10 +62,10 @@ _BY_STATE = {
     "53100": _FULL,
     "55P03": BUSY,
     "57014": SLOW,
-    "57P01": _LOST,
-    "57P02": _LOST,
+    "57P01": LOST,
+    "57P02": LOST,
     "57P03": _STARTING,
-    "57P05": _LOST,
+    "57P05": LOST,
     "58": Failure("The database of this service has failed to read or write its files; try again."),
 }
 _NO_SPACE_LEFT = (errno.ENOSPC, errno.EDQUOT)
@@ -88,18 +88,18 @@ def failure_of(error: BaseException) -> Failure | None:
         return _CROWDED
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
-            return _LOST
+            return LOST
         state = getattr(error.orig, "sqlstate", None)
     elif isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate
     elif isinstance(error, TimeoutError):
         return UNANSWERED
     elif isinstance(error, BROKEN):
-        return _LOST
+        return LOST
     elif isinstance(error, OSError):
         return _NO_SPACE if error.errno in _NO_SPACE_LEFT else _UNREACHABLE
     else:
         return None
     if not state:
-        return _LOST if isinstance(error, DBAPIError) and isinstance(error.orig, BROKEN) else None
+        return LOST if isinstance(error, DBAPIError) and isinstance(error.orig, BROKEN) else None
     return _BY_STATE.get(state) or _BY_STATE.get(state[:2])

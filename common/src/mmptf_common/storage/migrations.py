@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.process.tasks import end_task
-from mmptf_common.storage.engines import SERVER_SETTINGS, write_engine
+from mmptf_common.storage.connections import Connector
+from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import let_serve
 from mmptf_common.storage.schema_version import SchemaError, UnsuitableDatabase, head, revision_of, service_of
 
@@ -146,7 +147,7 @@ async def _watching(url: str) -> AsyncIterator[_Watch]:
     watch = _Watch()
 
     async def look() -> None:
-        connection = await asyncpg.connect(url, server_settings=SERVER_SETTINGS)
+        connection = await Connector(url, {}).open()
         try:
             while True:
                 found = watch.pid and await connection.fetchval(_BLOCKED_BY, watch.pid, MIGRATION_LOCK)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mmptf_common.process.database_url import read_database_url
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,7 @@ UNION ALL SELECT 'TEMPORARY on the database' WHERE NOT has_database_privilege(cu
 
 def role_of(url: str) -> str | None:
     """The role in the URL of a database; None where it has none, so that the driver chooses."""
-    parts = urlsplit(url)
-    named = parse_qs(parts.query).get("user", [parts.username and unquote(parts.username)])
-    return named[0] or None
+    return read_database_url(url).user
 
 
 async def let_serve(connection: AsyncConnection, role: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mmptf_common.process.tasks import end_task
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio import Redis, RedisCluster
 
 WINDOW_SECONDS = 60
 # The clients whose counts are kept; beyond them the one that has sent nothing for longest is forgotten.
@@ -106,20 +106,17 @@ class RequestCounts:
             yield
             return
         # A process without Redis does not need its client.
-        from redis.asyncio import Redis
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
+        from mmptf_common.storage.redis_clients import open_client
 
-        client = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
-        self._is_exchanged = True
-        task = asyncio.create_task(self._exchange_forever(client))
-        try:
-            yield
-        finally:
-            await end_task(task)
-            await client.aclose()
+        async with open_client(url, seconds=1) as client:
+            self._is_exchanged = True
+            task = asyncio.create_task(self._exchange_forever(client.redis))
+            try:
+                yield
+            finally:
+                await end_task(task)
 
-    async def _exchange_forever(self, client: Redis) -> None:
+    async def _exchange_forever(self, client: Redis | RedisCluster) -> None:
         while True:
             await asyncio.sleep(EXCHANGE_SECONDS)
             try:
@@ -134,7 +131,7 @@ class RequestCounts:
                     log.warning("rate limits are shared again")
                 self._is_shared = True
 
-    async def exchange(self, client: Redis) -> None:
+    async def exchange(self, client: Redis | RedisCluster) -> None:
         """Add what was counted here since the last time to Redis, and take over the totals."""
         now = int(time.time() // WINDOW_SECONDS)
         current = [window for window in self._unsent if window.number >= now - 1]
@@ -147,7 +144,7 @@ class RequestCounts:
                 self._unsent += due
                 raise
 
-    async def _exchange_part(self, client: Redis, part: list[_Window]) -> None:
+    async def _exchange_part(self, client: Redis | RedisCluster, part: list[_Window]) -> None:
         counts = [window.own - window.sent for window in part]
         # Also where no answer comes: what Redis may have is not sent again, since the client would be limited for it.
         sent = [window.own for window in part]

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any
 
-import asyncpg
 import sqlalchemy as sa
 
-from mmptf_common.storage.engines import SERVER_SETTINGS
+from mmptf_common.storage.connections import Connector
 
 # The most rows of a write that are added one by one where that is faster.
 _FEW = 3
@@ -400,7 +399,7 @@ async def differences(url: str, metadata: sa.MetaData) -> list[str]:
     Rollups are derived tables, and so is what else triggers derive from records.
     """
     found = []
-    connection = await asyncpg.connect(url, server_settings=SERVER_SETTINGS)
+    connection = await Connector(url, {}).open()
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             for table in metadata.tables.values():

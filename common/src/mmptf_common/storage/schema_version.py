@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from importlib.resources import files
 
@@ -15,6 +16,8 @@ _FILE = re.compile(r"((?:[a-z]+_)?([0-9]{4}))_\w+\.py")
 _NAMED = re.compile(r"([a-z]+)_\d{4}")
 _NUMBERED = re.compile(r"\d{4}")
 _OWN_TABLE = re.compile(r'^OWN_TABLE = "(\w+)"$', re.MULTILINE)
+# Of PostgreSQL: triggers and reads use what came with it.
+OLDEST_VERSION = (15,)
 # The tables of the search path, without those of extensions.
 _TABLES = sa.text(
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(oid)"
@@ -29,6 +32,9 @@ _NOT_GRANTED = sa.text(
     f"SELECT current_user FROM pg_class WHERE oid = to_regclass('{_VERSIONS}')"
     " AND NOT has_table_privilege(oid, 'SELECT')"
 )
+
+
+log = logging.getLogger(__name__)
 
 
 class SchemaError(Exception):
@@ -64,9 +70,12 @@ async def require_head(connection: AsyncConnection, package: str) -> None:
         )
 
 
-async def require_database(url: str, package: str) -> None:
-    """Raise UnsuitableDatabase as `require_head` does, over a connection of its own."""
-    engine = write_engine(url, size=1)
+async def require_database(url: str, package: str, *, is_pooled: bool = False) -> None:
+    """Raise UnsuitableDatabase as `require_head` does, over a connection of its own.
+
+    is_pooled: whether the URL leads to a pooler
+    """
+    engine = write_engine(url, size=1, is_pooled=is_pooled)
     try:
         async with engine.connect() as connection:
             await require_head(connection, package)
@@ -74,9 +83,26 @@ async def require_database(url: str, package: str) -> None:
         await engine.dispose()
 
 
+async def warn_of_pooler(connection: AsyncConnection) -> None:
+    """Log a warning where something in between has opened another connection to the server than this one."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver
+    if await driver.fetchval("SELECT pg_backend_pid()") != driver.get_server_pid():
+        log.warning(
+            "a pooler is in between: where it gives each transaction another connection, set DATABASE_DIRECT_URL to the"
+            " address of PostgreSQL itself"
+        )
+
+
 def revision_of(connection: sa.Connection, package: str) -> str | None:
     """The schema revision of the service's own database, None where it is empty; raises UnsuitableDatabase."""
     service = service_of(package)
+    version = connection.dialect.server_version_info or ()
+    if version < OLDEST_VERSION:
+        raise UnsuitableDatabase(
+            f"the server is PostgreSQL {'.'.join(map(str, version))}, and {service} needs"
+            f" {'.'.join(map(str, OLDEST_VERSION))} or newer"
+        )
     tables = set(connection.scalars(_TABLES))
     revision = None
     if _VERSIONS in tables:

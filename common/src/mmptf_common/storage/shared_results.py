@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, cast
 
-from mmptf_common.storage.engines import CONNECT_SECONDS, READS, Database, ReadKind, reading
+from mmptf_common.storage.connections import CONNECT_SECONDS
+from mmptf_common.storage.engines import READS, Database, ReadKind, reading
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ServiceUnavailable
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AsyncExitStack
 
 from redis._parsers import _AsyncRESP2Parser
-from redis.asyncio import Connection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Connection
 from redis.exceptions import InvalidResponse
+
+from mmptf_common.storage.redis_clients import open_connection
 
 CONNECT_SECONDS = 1.0
 # Seconds between two questions whether the line holds, and those without an answer after which it is given up.
@@ -39,24 +39,19 @@ async def listen(
     whole_until: called with a monotonic second when all messages have been heard that were published before it
     Raises whatever the client does where Redis cannot be reached, and TimeoutError where it says nothing.
     """
-    pool = ConnectionPool.from_url(
-        url, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0), protocol=2, parser_class=_Parser
-    )
-    connection: Connection = pool.make_connection()  # type: ignore[no-untyped-call]
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("SUBSCRIBE", *channels)
-        # The reader ends with an error where the connection breaks, which the other closes where it is silent.
-        async with asyncio.TaskGroup() as tasks:
-            line = _Line(connection, heard, whole_until)
-            tasks.create_task(line.ask())
-            tasks.create_task(line.read())
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                opening = open_connection(url, seconds=CONNECT_SECONDS, parser=_Parser)
+                connection = await stack.enter_async_context(opening)
+                await connection.send_command("SUBSCRIBE", *channels)
+            # The reader ends with an error where the connection breaks, which the other closes where it is silent.
+            async with asyncio.TaskGroup() as tasks:
+                line = _Line(connection, heard, whole_until)
+                tasks.create_task(line.ask())
+                tasks.create_task(line.read())
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
-    finally:
-        with suppress(Exception):
-            await connection.disconnect(nowait=True)
 
 
 class _Line:
@@ -82,7 +77,8 @@ class _Line:
     async def read(self) -> None:
         """Read messages, and the answers to what `ask` asks."""
         while True:
-            match await self._connection.read_response():
+            # It is closed in one place, where that is waited for.
+            match await self._connection.read_response(disconnect_on_error=False):
                 case [b"message", bytes(channel), bytes(message)]:
                     self._heard(channel.decode(), message)
                 case [b"pong", bytes(asked)]:

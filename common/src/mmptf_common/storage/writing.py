@@ -12,9 +12,9 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from mmptf_common.storage.connections import CONNECT_SECONDS
 from mmptf_common.storage.engines import (
     ANSWERS_SECONDS,
-    CONNECT_SECONDS,
     DRIVER,
     GRACE_SECONDS,
     LOCK_SECONDS,
@@ -162,7 +162,7 @@ async def _begin(connection: AsyncConnection) -> None:
     """Begin the transaction of a connection, which is broken where that fails."""
     driver = _driver_of(connection)
     try:
-        await driver.execute("BEGIN")
+        await driver.execute(f"BEGIN; {driver.local_settings}" if driver.local_settings else "BEGIN")
     except BaseException:
         driver.terminate()
         raise

@@ -34,6 +34,18 @@ CacheUse = TypeAliasType(
 - `off`: the operator has set none
 """
 
+ReplicaUse = TypeAliasType(
+    "ReplicaUse",
+    Literal["working", "behind", "unavailable", "off"],
+)
+"""Whether a process reads from a replica of its database. Answers are the same in each case.
+
+- `working`: reads go there, as long as it has everything that was written before they began
+- `behind`: it lacks something for more than two seconds; the database itself is read until it has caught up
+- `unavailable`: it cannot be used now, and is tried again every second
+- `off`: the operator has set none
+"""
+
 RecordState = TypeAliasType("RecordState", dict[str, Any])
 """A whole record at one time: the members and values that `GET` of the record gave then."""
 
@@ -102,6 +114,19 @@ class CacheState(ResponseModel):
     """Whether Redis is used now."""
     reason: str | None
     """Why Redis is not used, for the operator; null while it is, and where none is set."""
+
+
+class ReplicaState(ResponseModel):
+    """Whether a process reads from a replica of its database; without it the database itself answers the same."""
+
+    state: ReplicaUse
+    """Whether reads go to the replica now."""
+    reason: str | None
+    """Why the replica cannot be used, for the operator; null while it can be, and where none is set."""
+    behind: int | None
+    """Number of changes that the replica lacked when it was last compared with the database, at most some seconds ago;
+    null where it cannot be compared, and where none is set.
+    """
 
 
 class Health(ResponseModel):

@@ -1,0 +1,158 @@
+"""Clients of a Redis or a Valkey, from the URL: of one server, of the master that Sentinels name, or of a cluster."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from redis.asyncio import (
+    Connection,
+    ConnectionPool,
+    Redis,
+    RedisCluster,
+    Sentinel,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from mmptf_common.process.redis_url import RedisUrl, read_redis_url
+
+# Seconds in which one Sentinel says which server is the master; then the next one is asked.
+SENTINEL_SECONDS = 0.5
+
+
+class Client:
+    """What the suite asks of a Redis.
+
+    database: its number; 0 of a cluster
+    """
+
+    def __init__(self, redis: Redis | RedisCluster, database: int) -> None:
+        self.redis = redis
+        self.database = database
+
+    async def execute(self, *command: str | bytes | int) -> Any:
+        return await self.redis.execute_command(*command)
+
+    async def check(self) -> None:
+        """Connect where there is no connection, and raise what the client does where nothing answers."""
+        if isinstance(self.redis, RedisCluster):
+            # A replica of it may be gone, and is not needed.
+            await self.redis.initialize()
+        else:
+            await self.execute("PING")
+
+    async def disconnect(self) -> None:
+        """Close the connections; the next command opens others."""
+        if isinstance(self.redis, RedisCluster):
+            await self.redis.aclose()
+        else:
+            await self.redis.connection_pool.disconnect()
+
+
+@asynccontextmanager
+async def open_client(url: str, *, seconds: float, parser: Any = None) -> AsyncIterator[Client]:
+    """A client that connects when it is first used.
+
+    seconds: for a connection, and for an answer
+    parser: the class that reads answers, in place of the client's own, which a cluster always has
+    """
+    read = read_redis_url(url)
+    if read.kind == "cluster":
+        # A node that has taken the place of another one is learnt of by the first failure.
+        options = {**_options(read, seconds), "retry": Retry(NoBackoff(), 1), **_tls(read)}
+        cluster = RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in read.hosts], **options)
+        try:
+            yield Client(cluster, 0)
+        finally:
+            await cluster.aclose()
+        return
+    async with _pool(read, seconds, parser) as pool:
+        yield Client(Redis(connection_pool=pool), read.database)
+
+
+@asynccontextmanager
+async def open_connection(url: str, *, seconds: float, parser: Any) -> AsyncIterator[Connection]:
+    """A connection to the server, to the master, or to any node of the cluster, for messages.
+
+    A message that is published at one node of a cluster is sent to all. Raises what the client does where none is to be
+    had.
+    """
+    read = read_redis_url(url)
+    if read.kind == "cluster":
+        kind = Connection if read.tls is None else SSLConnection
+        # At the next attempt another one.
+        host, port = random.choice(read.hosts)  # noqa: S311  # nothing is secret in it
+        options: dict[str, Any] = {**_options(read, seconds), **(read.tls or {})}
+        connection: Any = kind(host=host, port=port, parser_class=parser, **options)
+        async with _connected(connection):
+            yield connection
+        return
+    async with _pool(read, seconds, parser) as pool:
+        connection = pool.make_connection()  # type: ignore[no-untyped-call]
+        async with _connected(connection):
+            yield connection
+
+
+@asynccontextmanager
+async def _connected(connection: Any) -> AsyncIterator[None]:
+    try:
+        await connection.connect()
+        yield
+    finally:
+        # With TLS the other side is waited for, by the client for as many seconds as for a connection.
+        with suppress(Exception):
+            await connection.disconnect()
+
+
+@asynccontextmanager
+async def _pool(read: RedisUrl, seconds: float, parser: Any) -> AsyncIterator[ConnectionPool]:
+    options = {**_options(read, seconds), "db": read.database}
+    if parser:
+        options["parser_class"] = parser
+    if read.kind == "sentinel":
+        assert read.service
+        own = {"username": None, "password": None, **read.sentinel}
+        sentinel = Sentinel(  # type: ignore[no-untyped-call]
+            read.hosts, sentinel_kwargs={**_options(read, SENTINEL_SECONDS), **own, **_tls(read)}
+        )
+        try:
+            pool = sentinel.master_for(read.service, **options, **_tls(read)).connection_pool
+            try:
+                yield pool
+            finally:
+                await pool.disconnect()
+        finally:
+            await sentinel.aclose()
+        return
+    if read.socket:
+        options |= {"connection_class": UnixDomainSocketConnection, "path": read.socket}
+    else:
+        (host, port), *_ = read.hosts
+        kind = Connection if read.tls is None else SSLConnection
+        options |= {"connection_class": kind, "host": host, "port": port, **(read.tls or {})}
+    pool = ConnectionPool(**options)
+    try:
+        yield pool
+    finally:
+        await pool.disconnect()
+
+
+def _tls(read: RedisUrl) -> dict[str, Any]:
+    return {} if read.tls is None else {"ssl": True, **read.tls}
+
+
+def _options(read: RedisUrl, seconds: float) -> dict[str, Any]:
+    return {
+        "username": read.username,
+        "password": read.password,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+    }
