@@ -35,10 +35,18 @@ def pair() -> Iterator[Pair]:
 
 
 @asynccontextmanager
-async def app_with(pair: Pair, read_url: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a service that reads at the replica, or at another URL."""
-    reads = SecretStr(read_url or pair.url(pair.replica))
-    async with serving_app("catalog", pair.url(pair.primary), database_read_url=reads) as (_, client):
+async def app_with(
+    pair: Pair, read_url: str | None = None, pooled_url: str | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service that reads at the replica, or at another URL.
+
+    pooled_url: of a pooler before the primary
+    """
+    direct = pair.url(pair.primary)
+    settings = {"database_read_url": SecretStr(read_url or pair.url(pair.replica))}
+    if pooled_url:
+        settings["database_direct_url"] = SecretStr(direct)
+    async with serving_app("catalog", pooled_url or direct, **settings) as (_, client):
         yield client
 
 
@@ -193,6 +201,22 @@ async def test_what_is_no_replica_is_not_read(pair: Pair, is_there: bool) -> Non
 
         await until(is_told)
         assert (await client.get(PROGRAMMES)).status_code == 200
+
+
+@pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed")
+async def test_the_replica_is_read_with_a_pooler_before_the_primary(pair: Pair) -> None:
+    with slow_replay(pair.replica, 150), pgbouncer(str(pgbouncer_program()), pair.url(pair.primary)) as url:
+        async with app_with(pair, pooled_url=url) as one, app_with(pair) as other:
+            await working(one)
+            await working(other)
+            await asyncio.gather(*(writes_and_reads(one, other) for _ in range(2)), reads_on(one))
+
+            async def is_read_there() -> bool:
+                began = datetime.now(UTC)
+                assert (await one.get(PROGRAMMES)).status_code == 200
+                return read_since(pair.replica, began) == 1
+
+            await until(is_read_there)
 
 
 @pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed")

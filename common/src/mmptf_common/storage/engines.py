@@ -241,8 +241,9 @@ async def reading(database: Database, kind: ReadKind) -> AsyncIterator[Any]:
         try:
             if connection.local_settings:
                 # With one snapshot, of which one of a single revision within it is a part.
-                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
-                await transaction.start()
+                begun = connection.transaction(isolation="repeatable_read", readonly=True)
+                await begun.start()
+                transaction = begun
                 await connection.execute(connection.local_settings)
             yield connection
         except (TimeoutError, asyncio.CancelledError):
