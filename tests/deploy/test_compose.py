@@ -1,4 +1,4 @@
-"""compose.yaml, read by Compose itself: what is started after what, who reaches whom, and who owns which database."""
+"""Both files of Compose, read by itself: what is started after what, who reaches whom, and who owns which database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,12 +18,20 @@ import asyncpg
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from mmptf_common.process.settings import ServerSettings
+from mmptf_gateway.settings import GatewaySettings
+from mmptf_local.cache import valkey_binary
 from mmptf_local.postgres import Postgres, running_postgres
-from mmptf_local.processes import CannotStart, free_port, run
+from mmptf_local.processes import LOOPBACK, CannotStart, Child, free_port, run, wait_until
 from mmptf_local.state import temporary_state
+from tests.conftest import service_of
 from tests.suite import DEPLOYABLES, NAMES, ROOT, SERVICES
 
 APPS = NAMES
+SETTINGS: dict[str, type[ServerSettings]] = {
+    "gateway": GatewaySettings,
+    **{name: service_of(name).settings for name in SERVICES},
+}
 PASSWORDS = {
     "POSTGRES_PASSWORD": "of-the-superuser",
     **{f"{name.upper()}_DATABASE_PASSWORD": f"of-{name}" for name in SERVICES},
@@ -32,31 +41,54 @@ PASSWORDS = {
 Config = dict[str, Any]
 
 
-def compose(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run Compose on compose.yaml with this environment and no .env file."""
+EXTERNAL = "compose.external.yaml"
+# What an operator of these files sets for servers that exist already.
+URLS = {
+    **{
+        f"{name.upper()}_DATABASE_URL": f"postgresql://{name}_serve:of-{name}_serve@db.test/{name}" for name in SERVICES
+    },
+    **{f"{name.upper()}_MIGRATION_DATABASE_URL": f"postgresql://{name}:of-{name}@db.test/{name}" for name in SERVICES},
+    "REDIS_URL": "redis://:of-redis@cache.test:6379/0",
+}
+
+
+def compose(
+    *arguments: str, environment: Mapping[str, str], file: str = "compose.yaml"
+) -> subprocess.CompletedProcess[str]:
+    """Run Compose on one file with this environment and no .env file."""
     # Not the command of the wheel: it ends with 0 whatever Compose has said.
     spec = importlib.util.find_spec("compose")
     assert spec is not None
     assert spec.origin is not None
     program = Path(spec.origin).with_name("docker-compose")
-    command = [str(program), "--file", str(ROOT / "compose.yaml"), "--env-file", os.devnull, *arguments]
+    command = [str(program), "--file", str(ROOT / file), "--env-file", os.devnull, *arguments]
     return subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=60, check=False)
+
+
+def read(environment: Mapping[str, str], file: str = "compose.yaml") -> Config:
+    result = compose("config", "--format", "json", environment=environment, file=file)
+    assert result.returncode == 0, result.stderr
+    loaded: Config = json.loads(result.stdout)
+    return loaded
 
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    result = compose("config", "--format", "json", environment=PASSWORDS)
-    assert result.returncode == 0, result.stderr
-    loaded: Config = json.loads(result.stdout)
-    return loaded
+    return read(PASSWORDS)
+
+
+@pytest.fixture(scope="module")
+def external() -> Config:
+    return read(URLS, EXTERNAL)
 
 
 def waits_for(config: Config, name: str) -> dict[str, str]:
     return {other: how["condition"] for other, how in config["services"][name].get("depends_on", {}).items()}
 
 
-def test_compose_has_nothing_to_object_to() -> None:
-    result = compose("config", "--quiet", environment=PASSWORDS)
+@pytest.mark.parametrize(("file", "environment"), [("compose.yaml", PASSWORDS), (EXTERNAL, URLS)])
+def test_compose_has_nothing_to_object_to(file: str, environment: dict[str, str]) -> None:
+    result = compose("config", "--quiet", environment=environment, file=file)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -70,8 +102,11 @@ def test_no_password_has_a_default(missing: str, how: str) -> None:
 
 
 def test_the_example_names_every_variable_and_gives_no_password() -> None:
-    printed = compose("config", "--variables", environment=PASSWORDS).stdout.splitlines()[1:]
-    known = {line.split()[0] for line in printed}
+    known = {
+        line.split()[0]
+        for file in ("compose.yaml", EXTERNAL)
+        for line in compose("config", "--variables", environment=PASSWORDS, file=file).stdout.splitlines()[1:]
+    }
     lines = (ROOT / ".env.example").read_text().splitlines()
     example = dict(line.lstrip("#").split("=", 1) for line in lines if "=" in line and not line.startswith("# "))
     assert set(example) == known
@@ -86,9 +121,67 @@ def test_what_is_started(config: Config) -> None:
 def test_only_the_gateway_publishes_a_port(config: Config) -> None:
     published = {name: service["ports"] for name, service in config["services"].items() if service.get("ports")}
     assert set(published) == {"gateway"}
-    assert [(port["published"], port["target"]) for port in published["gateway"]] == [("8000", 8000)]
-    other = compose("config", "--format", "json", environment=PASSWORDS | {"PORT": "8123"}).stdout
-    assert json.loads(other)["services"]["gateway"]["ports"][0]["published"] == "8123"
+    (port,) = published["gateway"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8000", 8000)
+    (port,) = read(PASSWORDS | {"PORT": "8123", "ADDRESS": "192.0.2.1"})["services"]["gateway"]["ports"]
+    assert (port["host_ip"], port["published"]) == ("192.0.2.1", "8123")
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", EXTERNAL])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_passed_to_its_process(file: str, name: str) -> None:
+    """Under its own name, but for the address that the image and the healthcheck agree on."""
+    services = read(PASSWORDS | URLS, file)["services"]
+    given = services[name]["environment"] | services.get(f"{name}-migrate", {}).get("environment", {})
+    settings = SETTINGS[name]
+    assert set(given) == {field.upper() for field in settings.model_fields} - {"HOST", "PORT"}
+    # What may be chosen is the variable of the same name; the others are the addresses on these networks.
+    chosen = {field: "7" for field in given} | {"DRAIN_SECONDS": "7"}
+    fixed = {
+        field
+        for field, value in read(chosen | PASSWORDS, file)["services"][name]["environment"].items()
+        if value != "7"
+    }
+    others = {f"{other.upper()}_URL" for other in SERVICES} | {"SERVICES", "DATABASE_URL"}
+    limited_by_the_gateway = {"FORWARDED_ALLOW_IPS", "CONNECTIONS_PER_CLIENT", "RATE_LIMIT_ADDRESSES"}
+    redis = {"REDIS_URL"} if file != EXTERNAL else set()
+    assert fixed == (others | redis | (limited_by_the_gateway if name in SERVICES else set())) & set(given)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_process_accepts_what_it_gets(external: Config, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing is chosen: an empty variable is as if it were not set."""
+    for variable, value in external["services"][name]["environment"].items():
+        monkeypatch.setenv(variable, value)
+    settings = SETTINGS[name]()
+    assert settings.drain_seconds == 5
+    defaults = {field: each.default for field, each in SETTINGS[name].model_fields.items()}
+    unchanged = {"connections", "database_pool", "environment", "in_flight", "cors_origins", "second_ratings"}
+    for field in unchanged & defaults.keys():
+        assert getattr(settings, field) == defaults[field]
+
+
+def test_with_servers_that_exist_already_only_the_suite_is_started(config: Config, external: Config) -> None:
+    servers = {"postgres", "redis", "databases"}
+    assert set(external["services"]) == set(config["services"]) - servers
+    for name, service in external["services"].items():
+        other = config["services"][name]
+        assert set(service.get("depends_on", ())) == set(other.get("depends_on", ())) - servers
+        changed = {
+            variable
+            for variable in service["environment"]
+            if service["environment"][variable] != other["environment"][variable]
+        }
+        assert changed <= {"DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL"}
+        same = [{k: v for k, v in each.items() if k not in {"depends_on", "environment"}} for each in (service, other)]
+        assert same[0] == same[1]
+    for name in SERVICES:
+        for job in (name, f"{name}-seed", f"{name}-migrate"):
+            given = external["services"][job]["environment"]
+            assert given["DATABASE_URL"] == URLS[f"{name.upper()}_DATABASE_URL"]
+            owner = URLS[f"{name.upper()}_MIGRATION_DATABASE_URL"] if job.endswith("-migrate") else None
+            assert given.get("MIGRATION_DATABASE_URL") == owner
+    assert [name for name, network in external["networks"].items() if network.get("internal")] == ["services"]
 
 
 def test_all_processes_get_the_base_path_of_the_gateway() -> None:
@@ -214,6 +307,23 @@ def test_the_cache_has_no_volume_and_evicts_keys(config: Config) -> None:
     assert options["--maxmemory-policy"] == "allkeys-lru"
     assert (options["--save"], options["--appendonly"]) == ("", "no")
     assert "volumes" not in config["services"]["redis"]
+
+
+def test_valkey_starts_with_these_options(config: Config, tmp_path: Path) -> None:
+    name, *options = config["services"]["redis"]["command"]
+    assert name == "valkey-server"
+    port = free_port()
+    command = [str(valkey_binary()), *options, "--port", str(port), "--dir", str(tmp_path), "--bind", LOOPBACK]
+    with Child("valkey", command) as child, socket.socket() as connection:
+
+        def answers() -> bool:
+            return "Ready to accept connections" in child.text()
+
+        wait_until(answers, child, seconds=10)
+        connection.connect((LOOPBACK, port))
+        for sent, answered in (("PING", "-NOAUTH"), ("AUTH of-redis", "+OK"), ("PING", "+PONG")):
+            connection.sendall(f"{sent}\r\n".encode())
+            assert connection.recv(200).decode().startswith(answered)
 
 
 @pytest.fixture(scope="module")

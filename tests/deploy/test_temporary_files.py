@@ -1,4 +1,4 @@
-"""The folder of temporary files that compose.yaml gives to a service has room for what its imports promise."""
+"""The folder of temporary files that Compose gives to a service has room for what its imports promise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEADS = 1024 * 1024
 # Of the catalogue, a body is no larger than any other one.
 @pytest.mark.parametrize(("name", "spooled"), [("funding", MAX_SPOOLED), ("catalog", BODIES_AT_ONCE * LARGEST_BODY)])
 def test_all_bodies_and_a_workbook_that_is_unpacked_have_room(name: str, spooled: int) -> None:
-    text = (ROOT / "compose.yaml").read_text()
+    text = (ROOT / "compose.external.yaml").read_text()
     service = text[text.index(f"\n  {name}:\n") :].partition("\n\n")[0]
     size = re.search(r'tmpfs: \["/tmp:size=([0-9]+)m"\]', service)
     assert size, "the service has the folder of all processes, which has room for no import"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from mmptf_common.process.build import build_of
 from tests.suite import FOLDERS, NAMES, ROOT
@@ -39,6 +40,11 @@ def test_every_member_has_the_version_of_the_changelog(member: dict[str, Any]) -
     assert len(MEMBERS) == len(NAMES) + len(("common", "local"))
     assert member["version"] == newest()
     assert version(member["name"]) == newest(), "installed before the version changed: run `make .venv/tests`"
+
+
+def test_the_chart_has_the_version_of_the_changelog() -> None:
+    chart = yaml.safe_load((ROOT / "deploy" / "chart" / "Chart.yaml").read_text("utf-8"))
+    assert chart["version"] == chart["appVersion"] == newest()
 
 
 @pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)

@@ -9,6 +9,7 @@ import yaml
 from tests.suite import ROOT
 
 _COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+_PROCESSES = yaml.safe_load((ROOT / "compose.external.yaml").read_text("utf-8"))
 _UNITS = {"M": 2**20, "G": 2**30}
 
 
@@ -22,10 +23,10 @@ def _descriptors(container: dict[str, Any]) -> int:
     return int(container.get("ulimits", {}).get("nofile", 1024))
 
 
-MEMORY_BYTES = _memory_bytes(_COMPOSE["x-process"])
+MEMORY_BYTES = _memory_bytes(_PROCESSES["x-process"])
 """The memory of a container of the suite."""
 
-DESCRIPTORS = _descriptors(_COMPOSE["x-process"])
+DESCRIPTORS = _descriptors(_PROCESSES["x-process"])
 
 SERVERS = {
     name: (_memory_bytes(_COMPOSE["services"][name]), _descriptors(_COMPOSE["services"][name]))

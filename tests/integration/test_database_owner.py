@@ -239,7 +239,7 @@ def test_a_database_of_a_newer_version_is_left_alone_and_what_to_do_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url, revision = new_database(service), numbered.format(service=service)
-    execute(url, f"UPDATE alembic_version SET version_num = '{revision}'")
+    execute(url, f"UPDATE alembic_version SET version_num = '{revision}', oldest_code = '{revision}'")
     for verb, sentence in refusals(service, url, monkeypatch, capsys).items():
         assert sentence == (
             f"the database of {service} is at schema {revision}, which this version does not know; a newer version of"

@@ -32,7 +32,7 @@ from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.journal import Author, begin_write
-from mmptf_common.storage.schema_version import revisions
+from mmptf_common.storage.schema_version import UnsuitableDatabase, oldest_codes, require_database, revisions
 from mmptf_common.storage.writing import writing
 from mmptf_local.postgres import Postgres
 from tests.conftest import SERVICES, asyncio_run, running_app, service_of
@@ -67,6 +67,46 @@ def test_the_names_of_the_files_are_the_revisions_that_alembic_runs(name: str) -
     known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert revisions(f"mmptf_{name}") == known[::-1]
     assert revisions(f"mmptf_{name}")[-1] == migrations.head(f"mmptf_{name}")
+
+
+async def stored(url: str) -> tuple[str, str | None]:
+    """The revision that a database has, and the oldest one whose code may serve with it."""
+    connection = await asyncpg.connect(url)
+    try:
+        row = await connection.fetchrow("SELECT version_num, oldest_code FROM alembic_version")
+        return row["version_num"], row["oldest_code"]
+    finally:
+        await connection.close()
+
+
+async def test_a_database_states_the_oldest_code_that_may_serve(postgres: Postgres) -> None:
+    url = postgres.create_database("catalog_oldest")
+    newest = migrations.head("mmptf_catalog")
+    await migrations.migrate(url, "mmptf_catalog")
+    assert await stored(url) == (newest, oldest_codes("mmptf_catalog")[newest])
+    # Migrated to the head by a version that did not state it yet.
+    await run(url, ["ALTER TABLE alembic_version DROP COLUMN oldest_code"])
+    await require_database(url, "mmptf_catalog")
+    assert await migrations.migrate(url, "mmptf_catalog") == (newest, newest)
+    assert await stored(url) == (newest, oldest_codes("mmptf_catalog")[newest])
+
+
+async def test_a_newer_schema_is_served_where_it_states_that_this_code_may(new_database: Callable[[str], str]) -> None:
+    url = new_database("catalog")
+    newest = migrations.head("mmptf_catalog")
+    await run(url, [f"UPDATE alembic_version SET version_num = 'catalog_9001', oldest_code = '{newest}'"])
+    async with running_app("catalog", url, None) as running:
+        assert (await running.client.get("/catalog/v1/programmes")).status_code == 200
+    assert await migrations.migrate(url, "mmptf_catalog") == ("catalog_9001", "catalog_9001")
+    assert await stored(url) == ("catalog_9001", newest)
+    with pytest.raises(UnsuitableDatabase, match="does not know all that is stored there"):
+        await require_database(url, "mmptf_catalog", is_exact=True)
+    for oldest in ("'catalog_9000'", "NULL"):
+        await run(url, [f"UPDATE alembic_version SET oldest_code = {oldest}"])
+        with pytest.raises(UnsuitableDatabase, match="is at schema catalog_9001, which this version does not know"):
+            await require_database(url, "mmptf_catalog")
+        with pytest.raises(UnsuitableDatabase, match="is at schema catalog_9001, which this version does not know"):
+            await migrations.migrate(url, "mmptf_catalog")
 
 
 async def test_two_deployments_that_migrate_at_once_take_turns(postgres: Postgres) -> None:

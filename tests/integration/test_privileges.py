@@ -12,7 +12,7 @@ import pytest
 from mmptf_common.storage import migrations
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import role_of
-from mmptf_common.storage.schema_version import UnsuitableDatabase, require_head
+from mmptf_common.storage.schema_version import UnsuitableDatabase, require_schema
 from mmptf_local.postgres import Postgres
 from tests.conftest import running_app, service_of, serving_url
 from tests.suite import SERVICES
@@ -311,12 +311,12 @@ async def test_a_role_without_grants_is_told_to_migrate(postgres: Postgres) -> N
     engine = write_engine(serving_url(url), size=1)
     async with engine.connect() as connection:
         with pytest.raises(UnsuitableDatabase, match=r"catalog_not_granted_serve may not read .* migrate$"):
-            await require_head(connection, "mmptf_catalog")
+            await require_schema(connection, "mmptf_catalog")
     await engine.dispose()
     await migrations.migrate(url, "mmptf_catalog", serving_role=role_of(serving_url(url)))
     engine = write_engine(serving_url(url), size=1)
     async with engine.connect() as connection:
-        await require_head(connection, "mmptf_catalog")
+        await require_schema(connection, "mmptf_catalog")
     await engine.dispose()
 
 

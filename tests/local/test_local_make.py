@@ -21,8 +21,8 @@ CLEAN = {k: v for k, v in os.environ.items() if k != "PYTHON" and not k.startswi
 def checkout(tmp_path: Path) -> Path:
     """A new checkout as far as make reads it."""
     folders = ["common", "local", *(each.folder for each in DEPLOYABLES)]
-    for name in ("Makefile", "suite.toml", "pyproject.toml", "requirements.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in ("Makefile", "suite.toml", "pyproject.toml", "requirements.txt", "bootstrap.txt"):
+        shutil.copy2(ROOT / name, tmp_path)
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
         shutil.copy(ROOT / folder / "pyproject.toml", tmp_path / folder)

@@ -20,7 +20,7 @@ from mmptf_common.service import Service
 from mmptf_common.storage.cache import of_redis
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import may_rewrite, missing_privileges
-from mmptf_common.storage.schema_version import UnsuitableDatabase, head, require_head
+from mmptf_common.storage.schema_version import UnsuitableDatabase, head, require_schema
 
 # Seconds for all questions to a database, and those by which the clocks of this process and of the database may differ.
 SECONDS, MOST_SKEW = 5, 2.0
@@ -52,7 +52,7 @@ async def _of_database(service: Service[Any], settings: ServiceSettings) -> list
         async with asyncio.timeout(SECONDS), engine.connect() as connection:
             found = await _facts(connection)
             try:
-                await require_head(connection, service.package)
+                await require_schema(connection, service.package)
             except UnsuitableDatabase as error:
                 return [*found, Finding(State.FAILED, "schema", reason(error))]
             return [*found, Finding(State.OK, "schema", head(service.package)), await _role(connection)]

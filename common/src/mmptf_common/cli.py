@@ -25,7 +25,7 @@ from mmptf_common.storage.erasure import erase_subject
 from mmptf_common.storage.journal import Author
 from mmptf_common.storage.privileges import role_of
 from mmptf_common.storage.rollups import differences
-from mmptf_common.storage.schema_version import SchemaError, require_database
+from mmptf_common.storage.schema_version import SchemaError, is_newer, require_database
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problems import ProblemError
 
@@ -104,13 +104,18 @@ def main(
 
             role = role_of(settings.database_url.get_secret_value())
             before, after = asyncio.run(migrations.migrate(settings.owner_url, service.package, serving_role=role))
-            print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+            if is_newer(after, service.package):
+                print(f"{service.name}: schema at {after}, of a newer version; this one may serve with it")
+            else:
+                print(f"{service.name}: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
         else:
-            # Every other verb needs a database at this version's schema.
+            # Every other verb needs a database with a schema that this version may serve with, and the one that erases
+            # a person the one of this version, since it has to know all tables.
+            is_exact = verb == "erase-subject"
             if verb == "erase-subject":
                 owner = SecretStr(settings.owner_url)
                 settings = settings.model_copy(update={"database_url": owner, "database_direct_url": None})
-            asyncio.run(require_database(settings.session_url, service.package))
+            asyncio.run(require_database(settings.session_url, service.package, is_exact=is_exact))
             if special:
                 return special.run(settings, parsed)
             if verb == "erase-subject":

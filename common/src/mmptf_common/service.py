@@ -44,7 +44,7 @@ from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.storage.replica import Replica, reading_from_replica
 from mmptf_common.storage.rollups import smallest_rollup
-from mmptf_common.storage.schema_version import require_head, warn_of_pooler
+from mmptf_common.storage.schema_version import require_schema, warn_of_pooler
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
 from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts, ReplicaState
@@ -143,7 +143,8 @@ class ServiceIndex(ResponseModel):
 def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     """The app of one service.
 
-    It opens connections when it starts, and does not start unless the database is its own and at the newest schema.
+    It opens connections when it starts, and does not start unless the database is its own and has a schema that this
+    code may serve with.
     """
     limits = rate_limits_of(settings)
 
@@ -152,7 +153,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         async with AsyncExitStack() as stack:
             app.state.database = await stack.enter_async_context(open_database(settings))
             async with app.state.database.engine.connect() as connection:
-                await require_head(connection, service.package)
+                await require_schema(connection, service.package)
                 await warn_of_owner(connection)
                 if not settings.is_pooled:
                     await warn_of_pooler(connection)

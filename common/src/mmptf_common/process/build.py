@@ -19,8 +19,8 @@ def build_of(distribution: str) -> str:
     A hash of every installed file of its package and of the shared package, and of the versions of the libraries that
     both require. The version number is not enough, since many commits have the same one; neither is the contract,
     since it does not show that a query gives other values. Paths and dates of the files are left out, so every copy
-    of one build has the same fingerprint. The migrations are among the files, and a service does not start with
-    another schema, so one build has one schema.
+    of one build has the same fingerprint. The migrations are among the files, and a service serves with no other
+    schema than its own, or a newer one in which all that it reads is left.
     """
     digest = hashlib.blake2b(digest_size=6)
 

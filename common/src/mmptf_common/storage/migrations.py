@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ import asyncpg
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,7 +25,16 @@ from mmptf_common.process.tasks import end_task
 from mmptf_common.storage.connections import Connector
 from mmptf_common.storage.engines import write_engine
 from mmptf_common.storage.privileges import let_serve
-from mmptf_common.storage.schema_version import SchemaError, UnsuitableDatabase, head, revision_of, service_of
+from mmptf_common.storage.schema_version import (
+    SchemaError,
+    UnsuitableDatabase,
+    head,
+    is_newer,
+    oldest_codes,
+    revision_of,
+    service_of,
+    stored_oldest_code,
+)
 
 MIGRATION_LOCK = 0x6D6967
 # Seconds for which a statement of a migration waits for a lock, the pause until it is tried again, and for which it is
@@ -54,6 +63,8 @@ class MigrationBlocked(SchemaError):
 async def migrate(url: str, package: str, *, serving_role: str | None = None) -> tuple[str | None, str]:
     """Bring the database to the package's head in one transaction; returns the revisions before and after.
 
+    One of a newer version with which this one may serve is left as it is, with what it grants.
+
     url: of the role that owns the tables; serving_role: the one that is granted what it needs to serve, if any
     Raises UnsuitableDatabase, and changes nothing, when the database is another service's or a newer version's, and
     MigrationBlocked when others hold a lock for longer than BLOCKED_SECONDS. Statements of a service queue behind one
@@ -63,8 +74,13 @@ async def migrate(url: str, package: str, *, serving_role: str | None = None) ->
 
     def upgrade(connection: sa.Connection) -> str | None:
         before = _begin(connection, package)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if not is_newer(before, package):
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if stored_oldest_code(connection) is None:
+                # At the head already, to which a version has migrated that did not store this.
+                for statement in _storing_oldest_code(package, head(package)):
+                    connection.exec_driver_sql(statement)
         return before
 
     engine = _migration_engine(url)
@@ -76,6 +92,8 @@ async def migrate(url: str, package: str, *, serving_role: str | None = None) ->
                     async with engine.begin() as connection:
                         watch.pid = await connection.scalar(sa.text("SELECT pg_backend_pid()"))
                         before = await connection.run_sync(upgrade)
+                        if before is not None and is_newer(before, package):
+                            return before, before
                         if serving_role:
                             await let_serve(connection, serving_role)
                         return before, head(package)
@@ -103,9 +121,9 @@ def run_environment(package: str, metadata: str) -> None:
     """
     connection = context.config.attributes.get("connection")
     if connection is not None:
-        _run(connection=connection)
+        _run(package, connection=connection)
     elif context.is_offline_mode():
-        _run(dialect_name="postgresql", literal_binds=True)
+        _run(package, dialect_name="postgresql", literal_binds=True)
     else:
         asyncio.run(_run_alone(package, metadata))
 
@@ -118,7 +136,8 @@ async def _run_alone(package: str, metadata: str) -> None:
             _begin(connection, package)
         except UnsuitableDatabase as error:
             raise CommandError(str(error)) from error  # which Alembic's command prints
-        _run(connection=connection, target_metadata=declared, process_revision_directives=_next_revision(package))
+        hook = _next_revision(package)
+        _run(package, connection=connection, target_metadata=declared, process_revision_directives=hook)
 
     engine = _migration_engine(ServiceSettings().owner_url)
     try:
@@ -164,10 +183,24 @@ async def _watching(url: str) -> AsyncIterator[_Watch]:
         await end_task(looking)
 
 
-def _run(**options: Any) -> None:
-    context.configure(**options)
+def _run(package: str, **options: Any) -> None:
+    # Alembic passes these by name.
+    def store(ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]) -> None:
+        for revision in heads:
+            for statement in _storing_oldest_code(package, revision):
+                ctx.execute(statement)
+
+    context.configure(on_version_apply=store, **options)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _storing_oldest_code(package: str, revision: str) -> tuple[str, ...]:
+    """Statements that store the oldest revision whose code may serve beside the revision that Alembic has stored."""
+    return (
+        "ALTER TABLE alembic_version ADD COLUMN IF NOT EXISTS oldest_code varchar(32)",
+        f"UPDATE alembic_version SET oldest_code = '{oldest_codes(package)[revision]}'",
+    )
 
 
 def _next_revision(package: str) -> Any:

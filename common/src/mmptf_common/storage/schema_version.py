@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import cache
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from mmptf_common.storage.engines import write_engine
 _FILE = re.compile(r"((?:[a-z]+_)?([0-9]{4}))_\w+\.py")
 _NAMED = re.compile(r"([a-z]+)_\d{4}")
 _NUMBERED = re.compile(r"\d{4}")
+# What a migration states that leaves code of an earlier revision able to serve.
+_OLDEST_CODE = re.compile(r'^oldest_code = "(\w+)"$', re.MULTILINE)
 _OWN_TABLE = re.compile(r'^OWN_TABLE = "(\w+)"$', re.MULTILINE)
 # Of PostgreSQL: triggers and reads use what came with it.
 OLDEST_VERSION = (15,)
@@ -25,8 +28,10 @@ _TABLES = sa.text(
     " AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid"
     " AND deptype = 'e') ORDER BY relname"
 )
-# The table in which Alembic stores the revision.
+# The table in which Alembic stores the revision; a column of it, which earlier versions have not added, has the oldest
+# revision whose code may serve with it.
 _VERSIONS = "alembic_version"
+_STORED = sa.text(f"SELECT version_num, to_jsonb(stored)->>'oldest_code' FROM {_VERSIONS} AS stored")
 # The present role, where there are tables that it may not read.
 _NOT_GRANTED = sa.text(
     f"SELECT current_user FROM pg_class WHERE oid = to_regclass('{_VERSIONS}')"
@@ -55,30 +60,58 @@ def head(package: str) -> str:
     return revisions(package)[-1]
 
 
-async def require_head(connection: AsyncConnection, package: str) -> None:
-    """Raise UnsuitableDatabase unless the database is the service's own, at the package's head, and may be read."""
+@cache
+def oldest_codes(package: str) -> dict[str, str]:
+    """Revision -> the oldest revision whose code may serve with its schema, as the migrations up to it state.
+
+    A migration that states nothing is for no code but its own, and so is what earlier code may serve with from then on.
+    """
+    oldest: dict[str, str] = {}
+    newest = 0
+    known = revisions(package)
+    for place, (revision, name) in enumerate(_files(package)):
+        stated = _OLDEST_CODE.search((files(package) / "migrations" / "versions" / name).read_text("utf-8"))
+        newest = max(newest, known.index(stated[1]) if stated else place)
+        oldest[revision] = known[newest]
+    return oldest
+
+
+async def require_schema(connection: AsyncConnection, package: str, *, is_exact: bool = False) -> None:
+    """Raise UnsuitableDatabase unless the database is the service's own, may be read, and has a schema to serve with.
+
+    That is the package's head, or a newer one that states that this code may serve with it. is_exact: the head alone.
+    """
     if role := await connection.scalar(_NOT_GRANTED):
         raise UnsuitableDatabase(
             f"the role {role} may not read the database of {service_of(package)}; with DATABASE_URL of {role}, and"
             f" MIGRATION_DATABASE_URL of the role that owns the tables, run: python -m {package} migrate"
         )
     found = await connection.run_sync(revision_of, package)
-    if found != (newest := head(package)):
-        raise UnsuitableDatabase(
-            f"the database of {service_of(package)} is at schema {found or 'none'} and this version needs {newest};"
-            f" run: python -m {package} migrate"
-        )
+    newest = head(package)
+    if found == newest:
+        return
+    if is_newer(found, package):
+        if is_exact:
+            raise UnsuitableDatabase(
+                f"the database of {service_of(package)} is at schema {found}, and this version, of {newest}, does not"
+                " know all that is stored there; run the command of the version that has migrated the database"
+            )
+        return
+    raise UnsuitableDatabase(
+        f"the database of {service_of(package)} is at schema {found or 'none'} and this version needs {newest};"
+        f" run: python -m {package} migrate"
+    )
 
 
-async def require_database(url: str, package: str, *, is_pooled: bool = False) -> None:
-    """Raise UnsuitableDatabase as `require_head` does, over a connection of its own.
+async def require_database(url: str, package: str, *, is_exact: bool = False, is_pooled: bool = False) -> None:
+    """Raise UnsuitableDatabase as `require_schema` does, over a connection of its own.
 
     is_pooled: whether the URL leads to a pooler
     """
     engine = write_engine(url, size=1, is_pooled=is_pooled)
     try:
         async with engine.connect() as connection:
-            await require_head(connection, package)
+            await require_schema(connection, package, is_exact=is_exact)
     finally:
         await engine.dispose()
 
@@ -94,8 +127,22 @@ async def warn_of_pooler(connection: AsyncConnection) -> None:
         )
 
 
+def is_newer(revision: str | None, package: str) -> bool:
+    """Whether a revision that `revision_of` has returned is of a newer version of the service."""
+    return revision is not None and revision not in revisions(package)
+
+
+def stored_oldest_code(connection: sa.Connection) -> str | None:
+    """The oldest revision whose code may serve, as stored in the database; None where it states none."""
+    _, oldest_code = connection.execute(_STORED).one_or_none() or (None, None)
+    return oldest_code
+
+
 def revision_of(connection: sa.Connection, package: str) -> str | None:
-    """The schema revision of the service's own database, None where it is empty; raises UnsuitableDatabase."""
+    """The schema revision of the service's own database, None where it is empty; raises UnsuitableDatabase.
+
+    It may be one that the package does not know, where the database states that this code may serve with it.
+    """
     service = service_of(package)
     version = connection.dialect.server_version_info or ()
     if version < OLDEST_VERSION:
@@ -104,9 +151,9 @@ def revision_of(connection: sa.Connection, package: str) -> str | None:
             f" {'.'.join(map(str, OLDEST_VERSION))} or newer"
         )
     tables = set(connection.scalars(_TABLES))
-    revision = None
-    if _VERSIONS in tables:
-        revision = connection.execute(sa.text(f"SELECT version_num FROM {_VERSIONS}")).scalar_one_or_none()
+    revision = oldest_code = None
+    if _VERSIONS in tables and (stored := connection.execute(_STORED).one_or_none()):
+        revision, oldest_code = stored
     tables.discard(_VERSIONS)
     found = f"the database {connection.scalar(sa.text('SELECT current_database()'))}"
     advice = f"set DATABASE_URL to the database of {service}, or to an empty one"
@@ -124,7 +171,7 @@ def revision_of(connection: sa.Connection, package: str) -> str | None:
             f"{found} is of another application, not of {service}: it is at schema {revision} and has no table"
             f" {_own_table(package)}, but {_some(tables)}; {advice}"
         )
-    if revision not in revisions(package):
+    if revision not in (known := revisions(package)) and oldest_code not in known:
         raise UnsuitableDatabase(
             f"the database of {service} is at schema {revision}, which this version does not know; a newer version of"
             f" mmptf-{service} has migrated it: deploy that version, or restore the backup from before the upgrade"
