@@ -142,7 +142,8 @@ def test_every_setting_is_passed_to_its_process(file: str, name: str) -> None:
         for field, value in read(chosen | PASSWORDS, file)["services"][name]["environment"].items()
         if value != "7"
     }
-    others = {f"{other.upper()}_URL" for other in SERVICES} | {"SERVICES", "DATABASE_URL"}
+    others = {f"{other.upper()}_URL" for other in SERVICES} | {"SERVICES"}
+    others |= {"DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_READ_URL"}
     limited_by_the_gateway = {"FORWARDED_ALLOW_IPS", "CONNECTIONS_PER_CLIENT", "RATE_LIMIT_ADDRESSES"}
     redis = {"REDIS_URL"} if file != EXTERNAL else set()
     assert fixed == (others | redis | (limited_by_the_gateway if name in SERVICES else set())) & set(given)
