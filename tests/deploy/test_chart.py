@@ -356,7 +356,7 @@ def test_the_schema_names_every_setting_that_the_chart_does_not_set_itself() -> 
     by_values = {"port", "drain_seconds", "base_path", "redis_url"}
     of_all = set(ServerSettings.model_fields) - by_values
     assert set(schema["settings"]["propertyNames"]["enum"]) == {name.upper() for name in of_all}
-    by_values |= {"services", "database_url", "migration_database_url"}
+    by_values |= {"services", "database_url", "migration_database_url", "database_direct_url", "database_read_url"}
     by_values |= {name for name in ServiceSettings.model_fields if name.startswith("identity_")}
     by_values |= {f"{name}_url" for name in SERVICES}
     for name in NAMES:

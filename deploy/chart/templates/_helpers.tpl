@@ -58,6 +58,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
     {{- $_ := set $found "IDENTITY_KEYS_URL" .keysUrl }}
     {{- $_ := set $found "IDENTITY_ORGANIZATION_CLAIM" .organizationClaim }}
     {{- $_ := set $found "IDENTITY_ROLES_CLAIM" .rolesClaim }}
+    {{- $_ := set $found "IDENTITY_SCOPES_CLAIM" .scopesClaim }}
   {{- end }}
 {{- end }}
 {{- $found = mergeOverwrite $found $root.Values.settings (index $root.Values.processes .name).settings }}
