@@ -362,3 +362,16 @@ def test_the_schema_names_every_setting_that_the_chart_does_not_set_itself() -> 
     for name in NAMES:
         stated = schema["processes"]["properties"][name]["properties"]["settings"]["propertyNames"]["enum"]
         assert set(stated) == {field.upper() for field in set(SETTINGS[name].model_fields) - by_values}
+
+
+def test_a_pod_has_what_a_container_of_compose_has() -> None:
+    processes = yaml.safe_load((CHART / "values.yaml").read_text())["processes"]
+    compose = yaml.safe_load((ROOT / "compose.external.yaml").read_text())
+    assert set(processes) == set(NAMES)
+    for name in NAMES:
+        container = compose["services"][name]
+        limits = container["deploy"]["resources"]["limits"]
+        (temporary,) = container["tmpfs"]
+        assert processes[name]["temporary"] == temporary.partition("=")[2].removesuffix("m") + "Mi"
+        assert processes[name]["resources"]["limits"]["memory"] == limits["memory"].removesuffix("M") + "Mi"
+        assert float(processes[name]["resources"]["limits"]["cpu"]) == float(limits["cpus"])

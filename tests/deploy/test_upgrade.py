@@ -51,15 +51,10 @@ def upgrade() -> None:
 # What code of the release before may miss, or cannot write any more.
 REMOVES = re.compile(r"DROP TABLE|DROP COLUMN|RENAME|SET NOT NULL|op\.drop_(?:table|column)|op\.(?:rename|alter)_\w+")
 # The tag of the release before, or another commit; by default the newest tag before this commit.
-PREVIOUS = (
-    os.environ.get("PREVIOUS_RELEASE")
-    or subprocess.run(
-        ["git", "describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+DESCRIBE = ["git", "describe", "--tags", "--abbrev=0", "--match", "v*", "HEAD^"]
+PREVIOUS = os.environ.get("PREVIOUS_RELEASE") or (
+    shutil.which("git")
+    and subprocess.run(DESCRIBE, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 )
 
 
