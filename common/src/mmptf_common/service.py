@@ -40,6 +40,7 @@ from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
+from mmptf_common.storage.metrics import figures_of
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.storage.rollups import smallest_rollup
@@ -179,6 +180,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
                     from mmptf_common.feed.replication import replicating
 
                     await stack.enter_async_context(replicating(replication, address, app.state.database))
+            app.state.exposition.ask(lambda: figures_of(app.state.database, app.state.cache, service.metadata))
             # Objects made at start-up exist until the process ends; leaving them out of collections shortens pauses.
             gc.collect()
             gc.freeze()

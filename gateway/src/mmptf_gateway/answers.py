@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
@@ -134,7 +134,9 @@ class Answers:
         for_cdn = b"max-age=%d, stale-while-revalidate=%d" % (cdn_seconds, cdn_seconds)
         self._for_cdn: _Headers = [(b"cdn-cache-control", for_cdn)] if cdn_seconds else []
         self._of_hit: _Headers = [(_STATUS, NAME.encode() + b"; hit"), *self._for_cdn, (b"age", b"0")]
-        self._bytes = 0
+        self.bytes = 0
+        # How many public reads there were, by the part that this process took.
+        self.reads: Counter[str] = Counter(hit=0, miss=0, stale=0, request=0, bypass=0)
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._unkept: OrderedDict[_Key, State] = OrderedDict()
         self._under_way: dict[_Key, asyncio.Event] = {}
@@ -147,17 +149,20 @@ class Answers:
             return
         question = _question(scope["raw_path"], scope["query_string"], scope["headers"])
         if question is None or not self._most_bytes:
+            self.reads["bypass"] += 1
             await self._forward(scope, receive, self.labelled(send, b"fwd=bypass"))
             return
         has_waited = False
         while True:
             state = self._revisions.current(question.service)
             if state is None:
+                self.reads["bypass"] += 1
                 await self._forward(scope, receive, self.labelled(send, b"fwd=bypass; detail=unavailable"))
                 return
             kept = self._kept.get(question.key)
             if kept and kept.state == state and not question.is_for_new:
                 self._kept.move_to_end(question.key)
+                self.reads["hit"] += 1
                 await self.send(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
                 return
             other = self._under_way.get(question.key)
@@ -167,6 +172,7 @@ class Answers:
             has_waited = True
             await other.wait()
         why = b"fwd=request" if question.is_for_new else b"fwd=stale" if kept else b"fwd=uri-miss"
+        self.reads["request" if question.is_for_new else "stale" if kept else "miss"] += 1
         if scope["method"] == "HEAD" or self._unkept.get(question.key) == state or lasts(scope):
             await self._forward(scope, receive, self.labelled(send, why))
         else:
@@ -193,7 +199,7 @@ class Answers:
 
     def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Question | None:
         """The question of a GET or HEAD, where something is kept for it; else None."""
-        found = _question(path, query, headers.items()) if self._bytes else None
+        found = _question(path, query, headers.items()) if self.bytes else None
         return found if found and found.key in self._kept else None
 
     async def part(
@@ -234,6 +240,7 @@ class Answers:
                 return None
             form = plain
         self._kept.move_to_end(question.key)
+        self.reads["hit"] += 1
         if question.known is not None and conditional.is_known(question.known, plain.tag):
             same = form if form.tag in question.known else plain
             return 304, self._lines(same, is_modified=False), b""
@@ -261,7 +268,7 @@ class Answers:
         if self._revisions.current(question.service) != kept.state or kept.size > self._most_bytes:
             return False
         before = self._kept.pop(question.key, None)
-        self._bytes += kept.size - (before.size if before else 0)
+        self.bytes += kept.size - (before.size if before else 0)
         self._kept[question.key] = kept
         self._make_room()
         return True
@@ -303,14 +310,14 @@ class Answers:
             kept.forms[coding] = form
             del kept.compressing[coding]
             if is_kept:
-                self._bytes += kept.size - before
+                self.bytes += kept.size - before
                 self._make_room()
         return form
 
     def _make_room(self) -> None:
-        while self._bytes > self._most_bytes:
+        while self.bytes > self._most_bytes:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
+            self.bytes -= oldest.size
 
     def labelled(self, send: Send, how: bytes) -> Send:
         """Send the answer to a read with how this process took part, where it is one that may be kept by a cache."""

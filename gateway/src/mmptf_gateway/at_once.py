@@ -15,6 +15,7 @@ from mmptf_common.http.middleware import NO_SNIFFING, is_internal, is_valid_host
 from mmptf_common.http.rate_limits import RateLimits, kind_of
 from mmptf_common.process.context import new_context, new_request_id, new_trace_id
 from mmptf_common.process.logs import log_request
+from mmptf_common.process.metrics import counts
 from mmptf_common.process.protocol import AnswersAtOnce, Asked, Head
 from mmptf_common.wire.links import base_path_pattern
 from mmptf_gateway.answers import Answers, Question
@@ -100,12 +101,14 @@ class KeptAtOnce(AnswersAtOnce):
             return None
         request_id, trace_id = question.ids or (new_request_id(), new_trace_id())
         status, lines, body = kept
+        seconds = time.perf_counter() - began
+        counts.request_ended(question.question.service, status, seconds)
         log_request(
             question.method,
             question.path,
             question.query,
             status,
-            ms=(time.perf_counter() - began) * 1000,
+            ms=seconds * 1000,
             sent=0 if question.method == "HEAD" else len(body),
             client=client,
             internal=question.is_internal,

@@ -67,6 +67,8 @@ class Revisions:
     def __init__(self, services: Iterable[str]) -> None:
         self._services = {name: _Service() for name in services}
         self._whole_until = -math.inf
+        # Whether Redis is used; None where no attempt has ended yet.
+        self.is_heard: bool | None = None
 
     def knows(self, name: str) -> bool:
         """Whether this is the name of a service."""
@@ -123,27 +125,25 @@ class Revisions:
         database = int(parse_url(redis_url).get("db") or 0)
         channels = {channel_of(name, database): service for name, service in self._services.items()}
 
-        is_heard: bool | None = None
-
         def heard(channel: str, message: bytes) -> None:
             if (service := channels.get(channel)) and (announcement := announcement_in(message)):
                 service.hear(announcement, time.monotonic())
 
         def whole(until: float) -> None:
-            nonlocal is_heard
-            if not is_heard:
-                log.log(logging.INFO if is_heard is None else logging.WARNING, "the services are heard over Redis")
-            is_heard = True
+            if not self.is_heard:
+                level = logging.INFO if self.is_heard is None else logging.WARNING
+                log.log(level, "the services are heard over Redis")
+            self.is_heard = True
             self._whole_until = until + VALID_SECONDS
 
         while True:
             try:
                 await listen(redis_url, channels, heard, whole)
             except Exception as error:  # whatever Redis, or what answers in its place, does: nothing is kept meanwhile
-                if is_heard is not False:
+                if self.is_heard is not False:
                     reason = f"{type(error).__name__}: {error}"
                     log.warning("the services are not heard, and no answer is kept", extra={"reason": reason})
-                is_heard = False
+                self.is_heard = False
             self._whole_until = -math.inf
             for service in self._services.values():
                 service.until = -math.inf

@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
 
 from mmptf_common.process.logs import configure_logging
+from mmptf_common.process.metrics import CannotListen, Exposition
 from mmptf_common.process.protocol import Admission, HeldAnswers, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
 
@@ -111,6 +113,14 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
     server = _Server(config, drain_seconds=settings.drain_seconds)
     # Requests that wait for a change read the second one, to answer before the process ends.
     app.state.is_draining, app.state.is_ending = server.is_draining, server.is_ending
-    server.run()
+    # Another app than those that `create_app` makes has no figures.
+    exposition: Exposition | None = getattr(app.state, "exposition", None)
+    port = settings.metrics_port
+    try:
+        with exposition.served(settings.host, port) if exposition and port else nullcontext():
+            server.run()
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(3)
     if not server.started:
         sys.exit(3)

@@ -81,6 +81,8 @@ def settings_errors(error: ValidationError) -> str:
 class ServerSettings(BaseSettings):
     """HOST, PORT, LOG_LEVEL: the address that a process listens on, and the least level that it logs.
 
+    METRICS_PORT
+                the port at HOST on which Prometheus reads the figures of the process; without it there is none
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
     REDIS_URL   redis://… ; without it rate limits are counted in each process alone, and services compute aggregates at
                 each request
@@ -98,6 +100,7 @@ class ServerSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
     redis_url: SecretStr | None = None
     rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(

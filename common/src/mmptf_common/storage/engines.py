@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -117,11 +118,15 @@ def export_places(database_pool: int) -> int:
 
 @dataclass(slots=True)
 class ReadPool:
-    """The connections for one kind of reads; waiting: how many reads wait for one of them."""
+    """The connections for one kind of reads.
+
+    waiting: how many reads wait for one of them; waited: seconds for which reads have waited in all
+    """
 
     connections: asyncpg.Pool[Any]
     limits: ReadLimits
     waiting: int = 0
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +328,7 @@ async def _acquire(pool: ReadPool) -> Any:
     if pool.waiting >= pool.limits.waiting:
         raise _overloaded(pool)
     pool.waiting += 1
+    began = time.monotonic()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connections.acquire()
@@ -332,6 +338,7 @@ async def _acquire(pool: ReadPool) -> Any:
         raise UNANSWERED.to_problem() from error
     finally:
         pool.waiting -= 1
+        pool.waited += time.monotonic() - began
 
 
 def _overloaded(pool: ReadPool) -> ServiceUnavailable:
