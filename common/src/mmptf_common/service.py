@@ -170,6 +170,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.computing = Computing()
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
+            stack.push_async_callback(app.state.change_notifier.newest.close)
             app.state.settled_moments = SettledMoments(app.state.database)
             app.state.export_memory = ExportMemory()
             app.state.export_places = ExportPlaces(export_places(settings.database_pool))

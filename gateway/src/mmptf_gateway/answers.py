@@ -121,7 +121,8 @@ class Answers:
     """ASGI app: answers public reads of the services from this process where it may, and forwards all else.
 
     What is kept is used only while its service announces the revision under which it is kept; a read that finds none is
-    sent once for all who ask the same meanwhile.
+    sent once for all who ask the same meanwhile. So is one read in ASK_SECONDS that finds one, where no other is sent:
+    a service announces while it is asked.
 
     most_bytes: of memory for what is kept; where a new answer does not fit, those go that were used longest ago
     cdn_seconds: for how long caches in front may use what is in the group of a service without asking; 0 for never
@@ -160,7 +161,9 @@ class Answers:
                 await self._forward(scope, receive, self.labelled(send, b"fwd=bypass; detail=unavailable"))
                 return
             kept = self._kept.get(question.key)
-            if kept and kept.state == state and not question.is_for_new:
+            is_current = kept is not None and kept.state == state
+            is_due = is_current and not question.is_for_new and self._revisions.is_due(question.service)
+            if kept and is_current and not question.is_for_new and not is_due:
                 self._kept.move_to_end(question.key)
                 self.reads["hit"] += 1
                 await self.send(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
@@ -171,8 +174,14 @@ class Answers:
             # What it brings is used if it is of the state that is announced then, though it was sent before.
             has_waited = True
             await other.wait()
-        why = b"fwd=request" if question.is_for_new else b"fwd=stale" if kept else b"fwd=uri-miss"
-        self.reads["request" if question.is_for_new else "stale" if kept else "miss"] += 1
+        if question.is_for_new:
+            result, why = "request", b"fwd=request"
+        elif is_due:
+            result, why = "bypass", b"fwd=bypass; detail=confirmation"
+            self._revisions.asked(question.service)
+        else:
+            result, why = ("stale", b"fwd=stale") if kept else ("miss", b"fwd=uri-miss")
+        self.reads[result] += 1
         if scope["method"] == "HEAD" or self._unkept.get(question.key) == state or lasts(scope):
             await self._forward(scope, receive, self.labelled(send, why))
         else:
@@ -217,9 +226,10 @@ class Answers:
         question = Question(service, (path.encode(), b"", _PART), None, None, is_for_new=False)
         state = self._revisions.current(service)
         kept = self._kept.get(question.key)
-        if kept and kept.state == state:
+        if kept and kept.state == state and not self._revisions.is_due(service):
             self._kept.move_to_end(question.key)
             return cast("P", kept.part)
+        self._revisions.asked(service)
         answer = await ask()
         found, holds = read(answer)
         # What is no success states no revision; it was read after this state was announced, so it is no older.
@@ -231,7 +241,10 @@ class Answers:
     def at_once(self, question: Question) -> tuple[int, bytes, bytes] | None:
         """The status, the status line with the headers, and the body of an answer that is kept; None where none is."""
         kept = self._kept.get(question.key)
-        if kept is None or question.is_for_new or kept.state != self._revisions.current(question.service):
+        service = question.service
+        if kept is None or question.is_for_new or kept.state != self._revisions.current(service):
+            return None
+        if self._revisions.is_due(service):
             return None
         plain = kept.forms[None]
         form = kept.forms.get(question.coding)
@@ -254,6 +267,10 @@ class Answers:
             start = STATUS_LINE[200 if is_modified else 304]
             lines = form.lines[is_modified] = b"".join([start, *(b"%b: %b\r\n" % header for header in headers)])
         return lines
+
+    def note_asked(self, service: str) -> None:
+        """Note that a service has been asked for what may be kept."""
+        self._revisions.asked(service)
 
     def may_take(self, size: int) -> bool:
         """Whether an answer of this size may be kept, and taken in pieces now."""
@@ -384,6 +401,8 @@ class _Taking:
 
     async def _begin(self, message: Message) -> None:
         size, revision = _keepable(message, self._question.service)
+        if size is not None:
+            self._answers.note_asked(self._question.service)
         if message["status"] == 200 and (size is None or size > MOST_BYTES):
             self._answers.do_not_keep(self._question, self._state)
         # A process of the service may not know of the newest revision yet.

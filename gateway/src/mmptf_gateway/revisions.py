@@ -11,7 +11,13 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from mmptf_common.process.tasks import end_task
-from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, announcement_in, channel_of
+from mmptf_common.wire.announcements import (
+    ASK_SECONDS,
+    VALID_SECONDS,
+    Announcement,
+    announcement_in,
+    channel_of,
+)
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -33,16 +39,17 @@ class _Service:
     """What the processes of one service have announced.
 
     state: of them together; until: the monotonic second to which it may be used; written, written_until: a revision
-    without which it may not, and for how long; unknown_until: to when it may not since a write has no known revision
+    without which it may not, and for how long; unknown_until: to when it may not since a write has no known revision;
+    asked: when the service was last asked for what may be kept
     """
 
-    __slots__ = ("_announced", "_at", "state", "unknown_until", "until", "written", "written_until")
+    __slots__ = ("_announced", "_at", "asked", "state", "unknown_until", "until", "written", "written_until")
 
     def __init__(self) -> None:
         self._announced: dict[str, Announcement] = {}
         self._at: dict[str, float] = {}
         self.state: State | None = None
-        self.until = self.written_until = self.unknown_until = -math.inf
+        self.until = self.written_until = self.unknown_until = self.asked = -math.inf
         self.written = 0
 
     def hear(self, announcement: Announcement, now: float) -> None:
@@ -88,6 +95,14 @@ class Revisions:
                 return None
             service.written_until = -math.inf
         return service.state
+
+    def is_due(self, name: str) -> bool:
+        """Whether a service has to be asked for something that may be kept, or it would announce nothing soon."""
+        return time.monotonic() - self._services[name].asked > ASK_SECONDS
+
+    def asked(self, name: str) -> None:
+        """Note that a service is asked for something that may be kept."""
+        self._services[name].asked = time.monotonic()
 
     def written(self, name: str, revision: int | None) -> None:
         """Use nothing of a service any more that is older than a write whose answer is about to be sent.

@@ -145,6 +145,7 @@ class RequestMiddleware:
                 client=scope["client"],
                 subject=scope["state"].get("subject"),
                 internal=is_internal(found[b"user-agent"], found[b"via"]),
+                routine=status == 200 and is_routine(scope["path"], found[b"user-agent"]),
             )
             current_base_path.reset(base_path_before)
             current.reset(token)
@@ -156,6 +157,11 @@ def is_internal(product: bytes, via: bytes) -> bool:
     product, via: its headers User-Agent and Via
     """
     return product.startswith(OWN_NAMES) or b" " + OWN_NAMES in via
+
+
+def is_routine(path: str, product: bytes) -> bool:
+    """Whether a request is a check of health, or a process of the suite asks for changes; product: its User-Agent."""
+    return path.startswith("/health/") or (path.endswith("/v1/changes") and product.startswith(OWN_NAMES))
 
 
 def is_valid_host(value: bytes) -> bool:

@@ -258,6 +258,13 @@ async def _pool(url: str, seconds: float, size: int, *, first: bool) -> AsyncIte
                 await pool.close()
 
 
+async def connect_alone(url: str) -> Any:
+    """A connection beside those of the pools, which belongs to the caller; raises the driver's error."""
+    return await asyncpg.connect(
+        url, server_settings=SERVER_SETTINGS, timeout=CONNECT_SECONDS, connection_class=_Connection
+    )
+
+
 async def driver_connection(session: AsyncSession) -> Any:
     """The driver's own connection of a session's transaction, for statements that are written for the driver."""
     if driver := session.info.get(DRIVER):
