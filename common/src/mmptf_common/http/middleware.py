@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.process import telemetry
 from mmptf_common.process.context import OWN_NAMES, current, new_context
 from mmptf_common.process.failure_log import problem_in, report_problem
 from mmptf_common.process.logs import log_request
@@ -134,7 +135,9 @@ class RequestMiddleware:
         finally:
             seconds = time.perf_counter() - began
             counts.in_flight -= 1
-            counts.request_ended(scope["state"].get(OPERATION, NO_OPERATION), status, seconds)
+            operation = scope["state"].get(OPERATION, NO_OPERATION)
+            counts.request_ended(operation, status, seconds)
+            telemetry.request_ended(context, operation, scope["method"], status, seconds)
             log_request(
                 scope["method"],
                 scope["path"],

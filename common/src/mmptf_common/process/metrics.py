@@ -136,6 +136,7 @@ class Exposition:
     """
 
     def __init__(self, service: str, version: str, build: str) -> None:
+        self.service, self.version = service, version
         self._labels = {"service": service}
         self._build = {"version": version, "build": build}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from types import FrameType
 
 import uvicorn
@@ -18,6 +17,7 @@ from mmptf_common.process.logs import configure_logging
 from mmptf_common.process.metrics import CannotListen, Exposition
 from mmptf_common.process.protocol import Admission, HeldAnswers, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
+from mmptf_common.process.telemetry import NoTelemetry, sending
 
 # Blocks of this size and more have pages of their own, which go back to the system once they are freed. By default
 # glibc raises its limit to the largest block that was freed: the bodies of long answers then leave gaps between small
@@ -116,9 +116,18 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
     # Another app than those that `create_app` makes has no figures.
     exposition: Exposition | None = getattr(app.state, "exposition", None)
     port = settings.metrics_port
+    endpoint = settings.otel_exporter_otlp_endpoint
     try:
-        with exposition.served(settings.host, port) if exposition and port else nullcontext():
+        with (
+            sending(endpoint, f"mmptf-{exposition.service}", exposition.version)
+            if exposition
+            else contextlib.nullcontext(),
+            exposition.served(settings.host, port) if exposition and port else contextlib.nullcontext(),
+        ):
             server.run()
+    except NoTelemetry as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(3)

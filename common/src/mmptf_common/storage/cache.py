@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -26,6 +27,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mmptf_common.process import telemetry
 from mmptf_common.process.failure_log import report
 from mmptf_common.process.tasks import end_task
 from mmptf_common.wire.pages import CacheState
@@ -196,13 +198,19 @@ class Cache:
             raise Unavailable
 
     async def _answer(self, client: redis.Redis, *command: str | bytes | int, limit: float = OPERATION_SECONDS) -> Any:
+        began = time.monotonic()
+        failed = True
         try:
             async with asyncio.timeout(limit), self._slots:
-                return await client.execute_command(*command)  # type: ignore[no-untyped-call]  # it has no annotations
+                found = await client.execute_command(*command)  # type: ignore[no-untyped-call]  # it has no annotations
+                failed = False
+                return found
         # What is no Redis can send anything, and the client raises other errors than its own for some of it.
         except Exception as error:
             self._fail(error)
             raise Unavailable from error
+        finally:
+            telemetry.call_ended("redis", str(command[0]), time.monotonic() - began, failed=failed)
 
     def _fail(self, error: Exception) -> None:
         """Count a failure; from some on Redis is not asked, which is logged once."""

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from mmptf_common.process import telemetry
 from mmptf_common.process.settings import ServiceSettings
 from mmptf_common.storage.failures import SLOW, UNANSWERED, problem_of
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -154,6 +155,8 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
     def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
         super().__init__(protocol, transport, *further)
         self._has_settings = False
+        if telemetry.is_on():
+            self.add_query_logger(_trace)
         found = transport.get_extra_info("socket")
         if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -177,6 +180,12 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has n
         if self._has_settings or self.is_in_transaction():
             await super().reset(timeout=timeout)
             self._has_settings = False
+
+
+def _trace(statement: Any) -> None:
+    """Send the span of a statement, as the driver calls it after each."""
+    kind = statement.query.split(maxsplit=1)[0][:16]
+    telemetry.call_ended("postgresql", kind, statement.elapsed, failed=statement.exception is not None)
 
 
 def write_engine(url: str, *, size: int = 5, settings: Mapping[str, str] | None = None) -> AsyncEngine:
