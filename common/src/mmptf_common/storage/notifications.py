@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Seconds in which the database notifies of a write, and between two proofs that it does.
 NOTIFIED_SECONDS, PROOF_SECONDS = 2.0, 60.0
+# Seconds after a failure until the next attempt: at first, and doubled after each further one, at most.
+FIRST_PAUSE, LAST_PAUSE = 2.0, 60.0
 # Seconds for which the connection is kept after the last one who waited.
 KEPT_SECONDS = 60.0
 
@@ -75,6 +77,7 @@ class NewestChange:
             self._moved = asyncio.Event()
 
     async def _run(self) -> None:
+        pause = FIRST_PAUSE
         try:
             while self._is_needed():
                 try:
@@ -82,9 +85,10 @@ class NewestChange:
                 except (ProblemError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                     # Those who wait ask the database themselves meanwhile, and answer what its failure is.
                     log.debug("the database does not notify of writes", extra={"cause": repr(error)})
+                # A standby notifies nobody, and a pooler may not: that does not change soon.
+                pause = FIRST_PAUSE if self.known is not None else min(2 * pause, LAST_PAUSE)
                 self._set(None)
-                self._is_due.clear()
-                await asyncio.sleep(NOTIFIED_SECONDS)
+                await asyncio.sleep(pause)
         finally:
             self._set(None)
 
