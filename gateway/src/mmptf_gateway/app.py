@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from mmptf_common.http import openapi, problem_kinds
+from mmptf_common.http import openapi, problem_kinds, versions
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
 from mmptf_common.process.metrics import Figure
@@ -107,6 +107,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(routes.contract_router)
     app.include_router(problem_kinds.router)
+    app.include_router(versions.router)
     app.include_router(docs.router)
     openapi.install(app, "mmptf_gateway")
     return app

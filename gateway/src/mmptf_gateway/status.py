@@ -8,7 +8,7 @@ import time
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.pages import CacheState, RecordCounts
+from mmptf_common.wire.pages import CacheState, CopyInStatus, DatabaseRole, RecordCounts
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
@@ -30,6 +30,8 @@ class ReportedStatus(BaseModel):
     counts: dict[str, int]
     vintage: list[Publication]
     cache: CacheState | None = None
+    database: DatabaseRole | None = None
+    copies: list[CopyInStatus] | None = None
 
 
 class ServiceInSuite(ResponseModel):
@@ -61,6 +63,10 @@ class ServiceInSuite(ResponseModel):
     """The documents that its facts were taken from; null where `error` says why."""
     cache: CacheState | None
     """Whether it stores aggregates in Redis; null where `error` says why, or where an old version does not state it."""
+    database: DatabaseRole | None
+    """Whether its database takes writes; null where `error` says why, or where an old version does not state it."""
+    copies: list[CopyInStatus] | None
+    """The services whose records it copies; null where `error` says why, or where an old version does not state it."""
 
 
 class SuiteStatus(ResponseModel):
@@ -130,6 +136,8 @@ async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
         counts=reported.counts if reported else None,
         vintage=reported.vintage if reported else None,
         cache=reported.cache if reported else None,
+        database=reported.database if reported else None,
+        copies=reported.copies if reported else None,
     )
 
 

@@ -12,6 +12,13 @@ from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import Database, ReadKind, reading
 from mmptf_common.wire.problems import ProblemError
 
+# SQL of whether a database takes no writes: a standby, or one whose `default_transaction_read_only` is set.
+READ_ONLY = "current_setting('transaction_read_only')::boolean"
+# SQL of the text of a JSON object: service -> when the copy of it last had every change.
+COPIES = (
+    '(SELECT coalesce(json_object_agg(service, to_char(caught_up, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
+    " ORDER BY service), '{}')::text FROM replication WHERE caught_up IS NOT NULL)"
+)
 _AGES = (
     "(SELECT json_object_agg(service, extract(epoch FROM clock_timestamp() - caught_up))"
     " FROM replication WHERE caught_up IS NOT NULL)"
@@ -21,7 +28,7 @@ _AGES = (
 class DatabaseState(NamedTuple):
     """What a database is now.
 
-    read_only: a standby, or one whose `default_transaction_read_only` is set
+    read_only: whether it takes no writes
     revision: the number of the last write; ages: service -> seconds since the copy of it last had every change
     """
 
@@ -36,7 +43,7 @@ async def database_state(database: Database, metadata: sa.MetaData) -> DatabaseS
     metadata: that of the service, which has a table of replications where it copies records of others
     """
     statement = (
-        "SELECT current_setting('transaction_read_only')::boolean,"
+        f"SELECT {READ_ONLY},"
         " (SELECT coalesce(max(number), 0) FROM revision),"
         f" coalesce({_AGES if 'replication' in metadata.tables else 'NULL::json'}::text, '{{}}')"
     )
