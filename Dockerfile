@@ -15,6 +15,8 @@ WORKDIR /source
 # index is asked.
 COPY . .
 ARG SERVICE
+# `telemetry` installs what sends spans.
+ARG EXTRA=
 # The wheels are named by path, so that no stranger's package of the same name can take their place. The pins are
 # constraints: only what this service needs is installed, and its hashes are checked.
 RUN --mount=type=cache,target=/root/.cache/uv \
@@ -26,7 +28,9 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv build --wheel --out-dir dist common; \
     uv build --wheel --out-dir dist "$member"; \
     uv venv --python "$(command -v python)" /app; \
-    uv pip install "$@" --python /app/bin/python --constraint requirements.txt --compile-bytecode dist/*.whl; \
+    common=$(ls dist/mmptf_common-*.whl); \
+    uv pip install "$@" --python /app/bin/python --constraint requirements.txt --compile-bytecode \
+      "$common${EXTRA:+[$EXTRA]}" $(ls dist/*.whl | grep -v "^$common$"); \
     ln -s "mmptf-$SERVICE" /app/bin/mmptf
 
 

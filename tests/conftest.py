@@ -56,7 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Files whose tests leave the processes of a suite as they are, in the order in which they ask them: first what shows
 # the figures of the packaged data, then what writes.
-SHARING_A_SUITE = ("tests/e2e/test_readme.py", "tests/e2e/test_behind_nginx.py", "tests/e2e/test_http_server.py")
+SHARING_A_SUITE = (
+    "tests/e2e/test_readme.py",
+    "tests/e2e/test_behind_nginx.py",
+    "tests/e2e/test_http_server.py",
+    "tests/e2e/test_figures.py",
+)
 
 
 class ByFile(LoadScopeScheduling):

@@ -353,7 +353,7 @@ def test_values_that_are_wrong_say_what_is_allowed(helm: Helm, setting: str, sai
 
 def test_the_schema_names_every_setting_that_the_chart_does_not_set_itself() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]
-    by_values = {"port", "drain_seconds", "base_path", "redis_url"}
+    by_values = {"port", "drain_seconds", "base_path", "redis_url", "metrics_port", "otel_exporter_otlp_endpoint"}
     of_all = set(ServerSettings.model_fields) - by_values
     assert set(schema["settings"]["propertyNames"]["enum"]) == {name.upper() for name in of_all}
     by_values |= {"services", "database_url", "migration_database_url", "database_direct_url", "database_read_url"}

@@ -16,7 +16,7 @@ from mmptf_local.cache import Cache
 from mmptf_local.processes import free_port
 from mmptf_local.suite import Suite, running_suite
 from tests.conftest import SHARING_A_SUITE, serving_url
-from tests.suite import DATABASE_VARIABLES, NO_LOTS, ROOT, SERVICES
+from tests.suite import DATABASE_VARIABLES, NAMES, NO_LOTS, ROOT, SERVICES
 
 
 def whole_contract(gateway: httpx.Client) -> httpx.Response:
@@ -32,6 +32,7 @@ def whole_contract(gateway: httpx.Client) -> httpx.Response:
 def filled_suite(new_database: Callable[[str], str], redis_url: str) -> Iterator[Suite]:
     environment = {variable: serving_url(new_database(name)) for name, variable in DATABASE_VARIABLES.items()}
     environment |= {**NO_LOTS, "REDIS_URL": redis_url, "PORT": str(free_port())}
+    environment |= {f"{name.upper()}_METRICS_PORT": str(free_port()) for name in NAMES}
     with running_suite(Path("/nowhere"), environment) as running:
         yield running
 

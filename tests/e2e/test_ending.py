@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from mmptf_local.processes import LOOPBACK, Child, answers_ready, free_port, wait_until
+from tests.integration.replicas import until
 
 DRAIN = 1.5
 READY = "/health/ready"
@@ -134,3 +135,21 @@ async def test_readers_who_wait_are_answered_before_the_process_ends(
             assert answer.headers["connection"] == "close"
         assert drain <= time.monotonic() - began < drain + 2
         assert await process.ended(3) == 0
+
+
+async def test_a_signal_switches_the_level_of_the_log(environments: dict[str, dict[str, str]]) -> None:
+    async with started("gateway", environments["gateway"]) as process:
+
+        def lines() -> int:
+            return process.child.text().count("GET /health/live 200")
+
+        async def answered_and_written() -> int:
+            assert (await process.client.get("/health/live")).status_code == 200
+            await asyncio.sleep(0.2)
+            return lines()
+
+        assert await answered_and_written() == 0, "checks of health are written from DEBUG on"
+        for least, written in ("DEBUG", 1), ("INFO", 1):
+            process.child.process.send_signal(signal.SIGUSR1)
+            await until(lambda least=least: f'"least": "{least}"' in process.child.text())  # type: ignore[misc]
+            assert await answered_and_written() == written

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from mmptf_common.http.rate_limits import RateLimits
 from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, channel_of
+from mmptf_gateway import revisions
 from mmptf_gateway.answers import Answers
 from mmptf_gateway.app import create_app
 from mmptf_gateway.settings import GatewaySettings
@@ -480,3 +481,21 @@ async def test_nothing_is_kept_where_that_is_set() -> None:
         with running(app) as gateway:
             async with httpx.AsyncClient(base_url=gateway) as client:
                 assert [(await client.get(PATH)).headers["cache-status"] for _ in range(2)] == [BYPASS] * 2
+
+
+async def test_one_read_in_a_while_goes_to_the_service_which_announces_while_it_is_asked(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await suite.label() == STORED
+    assert await suite.label() == HIT
+    asked = len(suite.service.asked)
+    monkeypatch.setattr(revisions, "ASK_SECONDS", 0.3)
+    await asyncio.sleep(0.35)
+    assert await suite.label() == "mmptf-gateway; fwd=bypass; detail=confirmation; stored"
+    assert len(suite.service.asked) == asked + 1
+    assert [await suite.label() for _ in range(3)] == [HIT] * 3
+    await asyncio.sleep(0.35)
+    # Several at once: one of them.
+    labels = await asyncio.gather(*(suite.label() for _ in range(5)))
+    assert sum("confirmation" in label for label in labels) == 1, labels
+    assert len(suite.service.asked) == asked + 2

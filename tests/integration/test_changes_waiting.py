@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -16,9 +17,10 @@ from mmptf_common.feed.changes import LOOK_SECONDS, ChangeNotifier
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
-from tests.conftest import RunningApp, running_app
+from tests.conftest import RunningApp, admin_url, running_app
 from tests.integration.changes import CHANGES, LONGEST_WAIT, Databases, amend, ask, create, write
 from tests.integration.database_proxy import proxy_to
+from tests.integration.replicas import until
 
 # Far below LONGEST_WAIT, and long enough for a busy machine. Seconds.
 AT_ONCE = 2.0
@@ -110,19 +112,82 @@ async def _first(client: httpx.AsyncClient, task: asyncio.Task[httpx.Response]) 
     return page
 
 
-async def test_many_waiting_requests_share_one_query(new_database: Databases) -> None:
+async def notified(running: RunningApp) -> None:
+    """Returns when the database has proved that it notifies of writes."""
+    await until(lambda: running.app.state.change_notifier.newest.known is not None)
+
+
+@asynccontextmanager
+async def without_notifications(running: RunningApp) -> AsyncIterator[None]:
+    """The database refuses the connection over which it would notify, since it has as many as it may have."""
+    # Those over which they ask are open.
+    async with AsyncExitStack() as stack:
+        for kind in (ReadKind.PAGE, ReadKind.PROBE):
+            pool = running.app.state.database.reads[kind].connections
+            for _ in range(pool.get_max_size()):
+                await stack.enter_async_context(pool.acquire())
+    name = running.database_url.rpartition("/")[2]
+    admin = await asyncpg.connect(admin_url(running.database_url))
+    try:
+        await admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT 1')
+        yield
+        await admin.execute(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1')
+    finally:
+        await admin.close()
+
+
+async def test_many_waiting_requests_need_no_query_while_the_database_notifies(new_database: Databases) -> None:
     async with proxy_to(new_database("catalog")) as proxy, running_app("catalog", proxy.url, None) as running:
         tasks = await waiting(running, 50, wait=3)
-        before, began = proxy.sent, time.monotonic()
+        await notified(running)
+        before = proxy.sent
         answered, _ = await asyncio.wait(tasks, timeout=1.5)
-        looks = (time.monotonic() - began) / LOOK_SECONDS
         assert not answered
-        # A question, and what gives its connection back.
-        assert 0.5 * looks < proxy.sent - before < 3 * looks
+        assert proxy.sent == before
         newest = await write(running, create("ORG"))
         async with asyncio.timeout(1):
             answers = await asyncio.gather(*tasks)
         assert {answer.json()["last"] for answer in answers} == {newest}
+        # Nor does one who comes when nothing has changed, and is answered that nothing has.
+        before = proxy.sent
+        assert (await ask(running.client, after=newest, wait=1))["last"] == newest
+        assert proxy.sent == before
+
+
+async def test_many_waiting_requests_share_one_query_where_it_does_not(new_database: Databases) -> None:
+    async with proxy_to(new_database("catalog")) as proxy, running_app("catalog", proxy.url, None) as running:
+        async with without_notifications(running):
+            tasks = await waiting(running, 50, wait=3)
+            before, began = proxy.sent, time.monotonic()
+            answered, _ = await asyncio.wait(tasks, timeout=1.5)
+            looks = (time.monotonic() - began) / LOOK_SECONDS
+            assert not answered
+            # A question, and what gives its connection back; and the attempts to be notified.
+            assert 0.5 * looks < proxy.sent - before < 3 * looks + 4
+        newest = await write(running, create("ORG"))
+        async with asyncio.timeout(1):
+            answers = await asyncio.gather(*tasks)
+        assert {answer.json()["last"] for answer in answers} == {newest}
+
+
+async def test_a_lost_connection_of_notifications_is_replaced(running: RunningApp) -> None:
+    tasks = await waiting(running, 2)
+    await notified(running)
+    admin = await asyncpg.connect(admin_url(running.database_url))
+    listening = "FROM pg_stat_activity WHERE datname = $1 AND query LIKE 'LISTEN%'"
+    name = running.database_url.rpartition("/")[2]
+    assert await admin.fetch(f"SELECT pg_terminate_backend(pid) {listening}", name)
+    await until(lambda: running.app.state.change_notifier.newest.known is None)
+    began = time.monotonic()
+    await write(running, create("ORG"))
+    for answer in await asyncio.gather(*tasks):
+        assert [item["key"] for item in answer.json()["items"]] == ["ORG"]
+    assert time.monotonic() - began < AT_ONCE
+    (task,) = await waiting(running)
+    await notified(running)
+    assert await admin.fetchval(f"SELECT count(*) {listening}", name) == 1
+    await admin.close()
+    task.cancel()
 
 
 async def test_a_database_that_is_lost_while_a_request_waits_is_a_503(new_database: Databases) -> None:
@@ -140,8 +205,9 @@ async def test_a_database_that_is_lost_while_a_request_waits_is_a_503(new_databa
 
 
 async def test_a_database_failure_is_found_once_for_all_waiting_requests(running: RunningApp) -> None:
-    tasks = await waiting(running, 4)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(without_notifications(running))
+        tasks = await waiting(running, 4)
         pool = running.app.state.database.reads[ReadKind.PROBE].connections
         for _ in range(pool.get_max_size()):
             await stack.enter_async_context(pool.acquire())

@@ -79,11 +79,19 @@ async def test_a_database_that_is_read_only_answers_reads(new_database: Database
     async with running_app("catalog", running.database_url, None) as running:
         assert refused(await add(running, "ORG")) == (503, "read_only")
         assert (await running.client.get(ORGANIZATIONS)).status_code == 200
+        status = await running.client.get("/catalog/v1/status")
+        assert status.json()["database"] == "read_only"
+        ready = await running.client.get("/health/ready")
+        assert (ready.status_code, ready.json()["reason"]) == (200, "The database of this service takes no writes.")
         async with session(running.database_url) as other:
             await other.execute("SET default_transaction_read_only = off")
             await other.execute(f"ALTER DATABASE {name} RESET ALL")
             await terminate_all(running.database_url)
         assert (await add(running, "ORG")).status_code == 201
+        assert (await running.client.get("/health/ready")).json() == {"ready": True, "reason": None}
+        now = await running.client.get("/catalog/v1/status")
+        assert (now.json()["database"], now.json()["copies"]) == ("primary", [])
+        assert now.headers["etag"] != status.headers["etag"]
 
 
 async def test_an_answer_that_takes_too_long_is_not_a_lost_database(

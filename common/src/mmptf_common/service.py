@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from mmptf_common.feed.changes import ChangeNotifier
-from mmptf_common.http import conditional, openapi, problem_kinds
+from mmptf_common.http import conditional, openapi, problem_kinds, versions
 from mmptf_common.http.app import create_app
 from mmptf_common.http.cache_groups import CacheGroupsMiddleware, leave_out
 from mmptf_common.http.headers import PublicReadRequest
@@ -40,6 +40,7 @@ from mmptf_common.storage.as_of import AsOfTables, SettledMoments
 from mmptf_common.storage.cache import open_cache
 from mmptf_common.storage.engines import Database, ReadKind, export_places, open_database, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, REVISION, Author
+from mmptf_common.storage.metrics import COPIES, READ_ONLY, figures_of
 from mmptf_common.storage.privileges import warn_of_owner
 from mmptf_common.storage.records import moment_text
 from mmptf_common.storage.replica import Replica, reading_from_replica
@@ -47,7 +48,15 @@ from mmptf_common.storage.rollups import smallest_rollup
 from mmptf_common.storage.schema_version import require_schema, warn_of_pooler
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
-from mmptf_common.wire.pages import IS_DRAINING, CacheState, Health, RecordCounts, ReplicaState
+from mmptf_common.wire.pages import (
+    IS_DRAINING,
+    CacheState,
+    CopyInStatus,
+    DatabaseRole,
+    Health,
+    RecordCounts,
+    ReplicaState,
+)
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
 
@@ -125,6 +134,10 @@ class ServiceStatus(ResponseModel):
     """Whether the process that answers stores aggregates in Redis."""
     replica: ReplicaState
     """Whether the process that answers reads from a replica of its database."""
+    database: DatabaseRole
+    """Whether the database of the service takes writes."""
+    copies: list[CopyInStatus]
+    """The services whose records are copied, each with the age of the copy; empty where none are."""
 
 
 class ServiceIndex(ResponseModel):
@@ -176,6 +189,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
             app.state.computing = Computing()
             app.state.known_codes = {}
             app.state.change_notifier = ChangeNotifier(app.state.database)
+            stack.push_async_callback(app.state.change_notifier.newest.close)
             app.state.settled_moments = SettledMoments(app.state.database)
             app.state.export_memory = ExportMemory()
             app.state.export_places = ExportPlaces(export_places(settings.database_pool))
@@ -186,6 +200,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
                     from mmptf_common.feed.replication import replicating
 
                     await stack.enter_async_context(replicating(replication, address, app.state.database))
+            app.state.exposition.ask(lambda: figures_of(app.state.database, app.state.cache, service.metadata))
             # Objects made at start-up exist until the process ends; leaving them out of collections shortens pauses.
             gc.collect()
             gc.freeze()
@@ -198,7 +213,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         tags=(*service.tags, DOCUMENTS, CHANGES, openapi.STATUS),
         lifespan=lifespan,
         base_path=settings.base_path,
-        segments=(service.name, "health", "openapi.json"),
+        segments=(service.name, "health", "openapi.json", "version"),
         max_body=MAX_BODY,
         body_limits=service.body_limits,
         inside=[
@@ -235,6 +250,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
     app.include_router(feed)
     app.include_router(problem_kinds.router)
+    app.include_router(versions.router)
     openapi.install(app, service.package)
     return app
 
@@ -278,8 +294,8 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     )
     async def ready(request: PublicRequest) -> Response:
         """For a load balancer: 200 while the database answers within two seconds, else 503 with the reason, and 503
-        from the moment at which the process begins to end. The cache is not checked, since answers are only slower
-        without it.
+        from the moment at which the process begins to end. Where the database takes no writes, `reason` says so, and
+        reads go on. The cache is not checked, since answers are only slower without it.
         """
         if request.app.state.is_draining():
             return _health(False, IS_DRAINING)
@@ -289,8 +305,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         if not answered:
             question.cancel()
             return _health(False, f"The database of this service does not answer within {READY_SECONDS} s.")
-        reason = question.result()
-        return _health(reason is None, reason)
+        return _health(*question.result())
 
     @router.get(
         status_path,
@@ -302,17 +317,21 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     )
     async def status(request: PublicReadRequest) -> Response:
         """Version and build of the software, number and time of the last write, number of records, the documents that
-        facts were taken from, and whether the cache and a replica of the database are used.
+        facts were taken from, whether the cache and a replica of the database are used, whether the database takes
+        writes, and how old copies are.
         """
         counts = ", ".join(
             f"(SELECT {number_of(rollup)} FROM {rollup.table if rollup else table}) AS {name}"
             for name, table in service.counts.items()
             for rollup in [smallest_rollup(service.metadata, table)]
         )
+        copies = COPIES if "replication" in service.metadata.tables else "'{}'"
         async with reading(request.app.state.database, ReadKind.PAGE) as connection:
             row = await connection.fetchrow(
                 f"""
                 SELECT {REVISION} AS revision,
+                       {READ_ONLY} AS read_only,
+                       {copies} AS copies,
                        (SELECT max(at) FROM revision) AS changed,
                        (SELECT coalesce(json_agg(record ORDER BY code), '[]') FROM {publications.TABLE}) AS vintage,
                        {counts}"""
@@ -320,9 +339,10 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         cache: CacheState = request.app.state.cache.state()
         replica: Replica | None = request.app.state.database.replica
         reads = replica.state() if replica else ReplicaState(state="off", reason=None, behind=None)
-        # The states change without a write, and are part of what the tag stands for.
+        # What changes without a write is part of what the tag stands for.
         leave_out(request)
-        tag = conditional.etag(request, row["revision"], f"{cache.model_dump_json()} {reads.model_dump_json()}")
+        state = f"{cache.model_dump_json()}\n{reads.model_dump_json()}\n{row['read_only']}\n{row['copies']}"
+        tag = conditional.etag(request, row["revision"], state)
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
         answer = ServiceStatus(
@@ -335,6 +355,12 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             vintage=json.loads(row["vintage"]),
             cache=cache,
             replica=reads,
+            database="read_only" if row["read_only"] else "primary",
+            copies=[
+                CopyInStatus(service=replication.service, caught_up=json.loads(row["copies"]).get(replication.service))
+                for replication, address in service.replicates(request.app.state.settings)
+                if address
+            ],
         )
         return Response(answer.model_dump_json(), media_type="application/json", headers=conditional.headers(tag))
 
@@ -369,14 +395,14 @@ def _own_routes(service: Service[Any]) -> APIRouter:
     return router
 
 
-async def _ask(database: Database) -> str | None:
-    """Why the database cannot answer; None where it does."""
+async def _ask(database: Database) -> tuple[bool, str | None]:
+    """Whether the database answers, and what it cannot do now."""
     try:
         async with reading(database, ReadKind.PROBE) as connection:
-            await connection.fetchval("SELECT 1")
+            read_only = await connection.fetchval(f"SELECT {READ_ONLY}")
     except ProblemError as problem:
-        return problem.detail
-    return None
+        return False, problem.detail
+    return True, "The database of this service takes no writes." if read_only else None
 
 
 def _health(ready: bool, reason: str | None) -> Response:

@@ -61,6 +61,8 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
     {{- $_ := set $found "IDENTITY_SCOPES_CLAIM" .scopesClaim }}
   {{- end }}
 {{- end }}
+{{- with $root.Values.metrics.port }}{{ $_ := set $found "METRICS_PORT" . }}{{ end }}
+{{- $_ := set $found "OTEL_EXPORTER_OTLP_ENDPOINT" $root.Values.telemetry.endpoint }}
 {{- $found = mergeOverwrite $found $root.Values.settings (index $root.Values.processes .name).settings }}
 {{- range $name, $value := $found }}
 {{- if ne (toString $value) "" }}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
@@ -121,7 +121,8 @@ class Answers:
     """ASGI app: answers public reads of the services from this process where it may, and forwards all else.
 
     What is kept is used only while its service announces the revision under which it is kept; a read that finds none is
-    sent once for all who ask the same meanwhile.
+    sent once for all who ask the same meanwhile. So is one read in ASK_SECONDS that finds one, where no other is sent:
+    a service announces while it is asked.
 
     most_bytes: of memory for what is kept; where a new answer does not fit, those go that were used longest ago
     cdn_seconds: for how long caches in front may use what is in the group of a service without asking; 0 for never
@@ -134,7 +135,9 @@ class Answers:
         for_cdn = b"max-age=%d, stale-while-revalidate=%d" % (cdn_seconds, cdn_seconds)
         self._for_cdn: _Headers = [(b"cdn-cache-control", for_cdn)] if cdn_seconds else []
         self._of_hit: _Headers = [(_STATUS, NAME.encode() + b"; hit"), *self._for_cdn, (b"age", b"0")]
-        self._bytes = 0
+        self.bytes = 0
+        # How many public reads there were, by the part that this process took.
+        self.reads: Counter[str] = Counter(hit=0, miss=0, stale=0, request=0, bypass=0)
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._unkept: OrderedDict[_Key, State] = OrderedDict()
         self._under_way: dict[_Key, asyncio.Event] = {}
@@ -147,17 +150,22 @@ class Answers:
             return
         question = _question(scope["raw_path"], scope["query_string"], scope["headers"])
         if question is None or not self._most_bytes:
+            self.reads["bypass"] += 1
             await self._forward(scope, receive, self.labelled(send, b"fwd=bypass"))
             return
         has_waited = False
         while True:
             state = self._revisions.current(question.service)
             if state is None:
+                self.reads["bypass"] += 1
                 await self._forward(scope, receive, self.labelled(send, b"fwd=bypass; detail=unavailable"))
                 return
             kept = self._kept.get(question.key)
-            if kept and kept.state == state and not question.is_for_new:
+            is_current = kept is not None and kept.state == state
+            is_due = is_current and not question.is_for_new and self._revisions.is_due(question.service)
+            if kept and is_current and not question.is_for_new and not is_due:
                 self._kept.move_to_end(question.key)
+                self.reads["hit"] += 1
                 await self.send(kept, question, send, b"fwd=uri-miss; collapsed" if has_waited else b"hit")
                 return
             other = self._under_way.get(question.key)
@@ -166,7 +174,14 @@ class Answers:
             # What it brings is used if it is of the state that is announced then, though it was sent before.
             has_waited = True
             await other.wait()
-        why = b"fwd=request" if question.is_for_new else b"fwd=stale" if kept else b"fwd=uri-miss"
+        if question.is_for_new:
+            result, why = "request", b"fwd=request"
+        elif is_due:
+            result, why = "bypass", b"fwd=bypass; detail=confirmation"
+            self._revisions.asked(question.service)
+        else:
+            result, why = ("stale", b"fwd=stale") if kept else ("miss", b"fwd=uri-miss")
+        self.reads[result] += 1
         if scope["method"] == "HEAD" or self._unkept.get(question.key) == state or lasts(scope):
             await self._forward(scope, receive, self.labelled(send, why))
         else:
@@ -193,7 +208,7 @@ class Answers:
 
     def question(self, path: bytes, query: bytes, headers: Mapping[bytes, bytes]) -> Question | None:
         """The question of a GET or HEAD, where something is kept for it; else None."""
-        found = _question(path, query, headers.items()) if self._bytes else None
+        found = _question(path, query, headers.items()) if self.bytes else None
         return found if found and found.key in self._kept else None
 
     async def part(
@@ -211,9 +226,10 @@ class Answers:
         question = Question(service, (path.encode(), b"", _PART), None, None, is_for_new=False)
         state = self._revisions.current(service)
         kept = self._kept.get(question.key)
-        if kept and kept.state == state:
+        if kept and kept.state == state and not self._revisions.is_due(service):
             self._kept.move_to_end(question.key)
             return cast("P", kept.part)
+        self._revisions.asked(service)
         answer = await ask()
         found, holds = read(answer)
         # What is no success states no revision; it was read after this state was announced, so it is no older.
@@ -225,7 +241,10 @@ class Answers:
     def at_once(self, question: Question) -> tuple[int, bytes, bytes] | None:
         """The status, the status line with the headers, and the body of an answer that is kept; None where none is."""
         kept = self._kept.get(question.key)
-        if kept is None or question.is_for_new or kept.state != self._revisions.current(question.service):
+        service = question.service
+        if kept is None or question.is_for_new or kept.state != self._revisions.current(service):
+            return None
+        if self._revisions.is_due(service):
             return None
         plain = kept.forms[None]
         form = kept.forms.get(question.coding)
@@ -234,6 +253,7 @@ class Answers:
                 return None
             form = plain
         self._kept.move_to_end(question.key)
+        self.reads["hit"] += 1
         if question.known is not None and conditional.is_known(question.known, plain.tag):
             same = form if form.tag in question.known else plain
             return 304, self._lines(same, is_modified=False), b""
@@ -248,6 +268,10 @@ class Answers:
             lines = form.lines[is_modified] = b"".join([start, *(b"%b: %b\r\n" % header for header in headers)])
         return lines
 
+    def note_asked(self, service: str) -> None:
+        """Note that a service has been asked for what may be kept."""
+        self._revisions.asked(service)
+
     def may_take(self, size: int) -> bool:
         """Whether an answer of this size may be kept, and taken in pieces now."""
         return size <= MOST_BYTES and self._arriving + size <= self._most_bytes // 2
@@ -261,7 +285,7 @@ class Answers:
         if self._revisions.current(question.service) != kept.state or kept.size > self._most_bytes:
             return False
         before = self._kept.pop(question.key, None)
-        self._bytes += kept.size - (before.size if before else 0)
+        self.bytes += kept.size - (before.size if before else 0)
         self._kept[question.key] = kept
         self._make_room()
         return True
@@ -303,14 +327,14 @@ class Answers:
             kept.forms[coding] = form
             del kept.compressing[coding]
             if is_kept:
-                self._bytes += kept.size - before
+                self.bytes += kept.size - before
                 self._make_room()
         return form
 
     def _make_room(self) -> None:
-        while self._bytes > self._most_bytes:
+        while self.bytes > self._most_bytes:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
+            self.bytes -= oldest.size
 
     def labelled(self, send: Send, how: bytes) -> Send:
         """Send the answer to a read with how this process took part, where it is one that may be kept by a cache."""
@@ -377,6 +401,8 @@ class _Taking:
 
     async def _begin(self, message: Message) -> None:
         size, revision = _keepable(message, self._question.service)
+        if size is not None:
+            self._answers.note_asked(self._question.service)
         if message["status"] == 200 and (size is None or size > MOST_BYTES):
             self._answers.do_not_keep(self._question, self._state)
         # A process of the service may not know of the newest revision yet.

@@ -10,9 +10,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from mmptf_common.http import openapi, problem_kinds
+from mmptf_common.http import openapi, problem_kinds, versions
 from mmptf_common.http.app import create_app as create_shell
 from mmptf_common.http.rate_limits import RateLimitMiddleware, rate_limits_of
+from mmptf_common.process.metrics import Figure
 from mmptf_gateway import docs, routes
 from mmptf_gateway.answers import Answers
 from mmptf_gateway.at_once import KeptAtOnce
@@ -21,6 +22,7 @@ from mmptf_gateway.contracts import Contracts
 from mmptf_gateway.cors import Cors
 from mmptf_gateway.dispatch import Dispatch
 from mmptf_gateway.forward import Forwarder
+from mmptf_gateway.metrics import figures_of
 from mmptf_gateway.revisions import Revisions
 from mmptf_gateway.settings import OWN_SEGMENTS, GatewaySettings
 from mmptf_gateway.upstreams import Asking, Upstream
@@ -62,6 +64,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             app.state.asking, app.state.answers = Asking(upstreams), answers
             app.state.contracts = Contracts(app.state.asking, app.openapi())
             docs.assets()
+
+            async def figures() -> list[Figure]:
+                return figures_of(upstreams.values(), answers, revisions)
+
+            app.state.exposition.ask(figures)
             gc.collect()
             gc.freeze()
             yield
@@ -100,6 +107,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.include_router(routes.router)
     app.include_router(routes.contract_router)
     app.include_router(problem_kinds.router)
+    app.include_router(versions.router)
     app.include_router(docs.router)
     openapi.install(app, "mmptf_gateway")
     return app

@@ -13,8 +13,10 @@ from urllib.parse import unquote
 
 from mmptf_common.http.middleware import NO_SNIFFING, is_internal, is_valid_host
 from mmptf_common.http.rate_limits import RateLimits, kind_of
-from mmptf_common.process.context import new_context, new_request_id, new_trace_id
+from mmptf_common.process import telemetry
+from mmptf_common.process.context import RequestContext, new_context, new_request_id, new_trace_id
 from mmptf_common.process.logs import log_request
+from mmptf_common.process.metrics import counts
 from mmptf_common.process.protocol import AnswersAtOnce, Asked, Head
 from mmptf_common.wire.links import base_path_pattern
 from mmptf_gateway.answers import Answers, Question
@@ -28,7 +30,7 @@ def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 class _Read(NamedTuple):
     """A read that may be answered from here.
 
-    kind: of its rate limit; ids: of the request and of the trace that its head names, None where it names neither
+    kind: of its rate limit; context: of the request id and the trace that its head names, None where it names neither
     is_internal: whether a process of the suite has sent it
     """
 
@@ -37,7 +39,7 @@ class _Read(NamedTuple):
     path: str
     query: bytes
     kind: str
-    ids: tuple[str, str] | None
+    context: RequestContext | None
     is_internal: bool
 
 
@@ -79,15 +81,14 @@ class KeptAtOnce(AnswersAtOnce):
         path, method = raw_path.decode("ascii"), head.method.decode()
         if "%" in path:
             path = unquote(path)
-        ids = None
+        context = None
         if named := b"x-request-id" in found or b"traceparent" in found:
             context = new_context(
                 found.get(b"x-request-id", b""), found.get(b"traceparent", b""), found.get(b"tracestate", b"")
             )
-            ids = context.request_id, context.trace_id
         scope = {"method": method, "path": path, "query_string": query, "headers": [*found.items()]}
         is_own = is_internal(found.get(b"user-agent", b""), found.get(b"via", b""))
-        return Asked(_Read(question, method, path, query, kind_of(scope), ids, is_own), repeats=not named)
+        return Asked(_Read(question, method, path, query, kind_of(scope), context, is_own), repeats=not named)
 
     def answer(self, question: _Read, client: tuple[str, int] | None) -> tuple[bytes, bytes] | None:
         """The head and the body of an answer that is kept; None where the app is to answer."""
@@ -98,14 +99,20 @@ class KeptAtOnce(AnswersAtOnce):
         fields = self._limits.count_read(question.kind, client) if self._limits else []
         if fields is None:
             return None
-        request_id, trace_id = question.ids or (new_request_id(), new_trace_id())
+        context = question.context or (new_context() if telemetry.is_on() else None)
+        # Without a trace that is passed on, two ids are all that is needed.
+        request_id, trace_id = (context.request_id, context.trace_id) if context else (new_request_id(), new_trace_id())
         status, lines, body = kept
+        seconds = time.perf_counter() - began
+        counts.request_ended(question.question.service, status, seconds)
+        if context:
+            telemetry.request_ended(context, question.question.service, question.method, status, seconds)
         log_request(
             question.method,
             question.path,
             question.query,
             status,
-            ms=(time.perf_counter() - began) * 1000,
+            ms=seconds * 1000,
             sent=0 if question.method == "HEAD" else len(body),
             client=client,
             internal=question.is_internal,

@@ -7,10 +7,11 @@ import logging
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.http.middleware import OPERATION
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, closest_match
 from mmptf_gateway.answers import Answers
-from mmptf_gateway.forward import Forwarder, first_segment
+from mmptf_gateway.forward import Forwarder, first_segment, lasts
 from mmptf_gateway.settings import OWN_SEGMENTS
 
 log = logging.getLogger("mmptf.error")
@@ -52,6 +53,8 @@ class Dispatch:
         """The app that handles a request; raises NotFound where no service and no own path has its first segment."""
         first = first_segment(scope)
         if first in self.forwarder.upstreams:
+            # Which of its operations that is, the service counts; what lasts would hide how long all else takes.
+            scope["state"][OPERATION] = f"{first.decode()}_long" if lasts(scope) else first.decode()
             return self.answers
         if (name := first.decode("latin-1")) in OWN_SEGMENTS:
             return self.app

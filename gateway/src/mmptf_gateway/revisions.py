@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from mmptf_common.process.redis_url import read_redis_url
 from mmptf_common.process.tasks import end_task
-from mmptf_common.wire.announcements import VALID_SECONDS, Announcement, announcement_in, channel_of
+from mmptf_common.wire.announcements import (
+    ASK_SECONDS,
+    VALID_SECONDS,
+    Announcement,
+    announcement_in,
+    channel_of,
+)
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -34,16 +40,17 @@ class _Service:
     """What the processes of one service have announced.
 
     state: of them together; until: the monotonic second to which it may be used; written, written_until: a revision
-    without which it may not, and for how long; unknown_until: to when it may not since a write has no known revision
+    without which it may not, and for how long; unknown_until: to when it may not since a write has no known revision;
+    asked: when the service was last asked for what may be kept
     """
 
-    __slots__ = ("_announced", "_at", "state", "unknown_until", "until", "written", "written_until")
+    __slots__ = ("_announced", "_at", "asked", "state", "unknown_until", "until", "written", "written_until")
 
     def __init__(self) -> None:
         self._announced: dict[str, Announcement] = {}
         self._at: dict[str, float] = {}
         self.state: State | None = None
-        self.until = self.written_until = self.unknown_until = -math.inf
+        self.until = self.written_until = self.unknown_until = self.asked = -math.inf
         self.written = 0
 
     def hear(self, announcement: Announcement, now: float) -> None:
@@ -68,6 +75,8 @@ class Revisions:
     def __init__(self, services: Iterable[str]) -> None:
         self._services = {name: _Service() for name in services}
         self._whole_until = -math.inf
+        # Whether Redis is used; None where no attempt has ended yet.
+        self.is_heard: bool | None = None
 
     def knows(self, name: str) -> bool:
         """Whether this is the name of a service."""
@@ -87,6 +96,14 @@ class Revisions:
                 return None
             service.written_until = -math.inf
         return service.state
+
+    def is_due(self, name: str) -> bool:
+        """Whether a service has to be asked for something that may be kept, or it would announce nothing soon."""
+        return time.monotonic() - self._services[name].asked > ASK_SECONDS
+
+    def asked(self, name: str) -> None:
+        """Note that a service is asked for something that may be kept."""
+        self._services[name].asked = time.monotonic()
 
     def written(self, name: str, revision: int | None) -> None:
         """Use nothing of a service any more that is older than a write whose answer is about to be sent.
@@ -122,27 +139,25 @@ class Revisions:
         database = read_redis_url(redis_url).database
         channels = {channel_of(name, database): service for name, service in self._services.items()}
 
-        is_heard: bool | None = None
-
         def heard(channel: str, message: bytes) -> None:
             if (service := channels.get(channel)) and (announcement := announcement_in(message)):
                 service.hear(announcement, time.monotonic())
 
         def whole(until: float) -> None:
-            nonlocal is_heard
-            if not is_heard:
-                log.log(logging.INFO if is_heard is None else logging.WARNING, "the services are heard over Redis")
-            is_heard = True
+            if not self.is_heard:
+                level = logging.INFO if self.is_heard is None else logging.WARNING
+                log.log(level, "the services are heard over Redis")
+            self.is_heard = True
             self._whole_until = until + VALID_SECONDS
 
         while True:
             try:
                 await listen(redis_url, channels, heard, whole)
             except Exception as error:  # whatever Redis, or what answers in its place, does: nothing is kept meanwhile
-                if is_heard is not False:
+                if self.is_heard is not False:
                     reason = f"{type(error).__name__}: {error}"
                     log.warning("the services are not heard, and no answer is kept", extra={"reason": reason})
-                is_heard = False
+                self.is_heard = False
             self._whole_until = -math.inf
             for service in self._services.values():
                 service.until = -math.inf

@@ -59,6 +59,7 @@ async def get_index(request: PublicRequest) -> Response:
             "status": link("/status"),
             "live": link("/health/live"),
             "ready": link("/health/ready"),
+            "version": link("/version"),
         },
         services={name: link(f"/{name}/v1") for name in request.app.state.asking.upstreams},
     )

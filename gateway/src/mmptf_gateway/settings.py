@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 
 from mmptf_common.process.settings import ServerSettings
 
-OWN_SEGMENTS = frozenset({"", "docs", "health", "openapi.json", "problems", "programmes", "status"})
+OWN_SEGMENTS = frozenset({"", "docs", "health", "openapi.json", "problems", "programmes", "status", "version"})
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s,]+")
 

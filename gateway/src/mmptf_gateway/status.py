@@ -8,7 +8,7 @@ import time
 from pydantic import BaseModel, ValidationError
 
 from mmptf_common.wire.base import ResponseModel
-from mmptf_common.wire.pages import CacheState, RecordCounts, ReplicaState
+from mmptf_common.wire.pages import CacheState, CopyInStatus, DatabaseRole, RecordCounts, ReplicaState
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
@@ -31,6 +31,8 @@ class ReportedStatus(BaseModel):
     vintage: list[Publication]
     cache: CacheState | None = None
     replica: ReplicaState | None = None
+    database: DatabaseRole | None = None
+    copies: list[CopyInStatus] | None = None
 
 
 class ServiceInSuite(ResponseModel):
@@ -66,6 +68,10 @@ class ServiceInSuite(ResponseModel):
     """Whether it reads from a replica of its database; null where `error` says why, or where an old version does not
     state it.
     """
+    database: DatabaseRole | None
+    """Whether its database takes writes; null where `error` says why, or where an old version does not state it."""
+    copies: list[CopyInStatus] | None
+    """The services whose records it copies; null where `error` says why, or where an old version does not state it."""
 
 
 class SuiteStatus(ResponseModel):
@@ -136,6 +142,8 @@ async def _ask(upstream: Upstream, asking: Asking) -> ServiceInSuite:
         vintage=reported.vintage if reported else None,
         cache=reported.cache if reported else None,
         replica=reported.replica if reported else None,
+        database=reported.database if reported else None,
+        copies=reported.copies if reported else None,
     )
 
 

@@ -84,6 +84,11 @@ class Upstream:
         self._first_failure = 0.0
         self._next_try = 0.0
 
+    @property
+    def budgets(self) -> dict[str, Budget]:
+        """Both budgets by their names."""
+        return {"short": self.short, "long": self.long}
+
     def admit(self, *, lasts: bool) -> InFlight:
         """A request that is counted from now on; raises ServiceUnavailable where it may not be sent now."""
         if self.open_since is not None and time.monotonic() < self._next_try:

@@ -24,7 +24,7 @@ from mmptf_local.processes import (
 from mmptf_local.suite_map import Deployable, read_map
 
 ISSUER_PORT = "ISSUER_PORT"
-GIVEN_TO_CHILDREN = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "HOST", "SERVICES")
+GIVEN_TO_CHILDREN = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "HOST", "METRICS_PORT", "SERVICES")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Suite:
     """Of each service, under the role that serves."""
     redis_url: str
     postgres: Postgres | None
+    metrics_urls: Mapping[str, str]
+    """Where the figures of a process are, of those whose NAME_METRICS_PORT is set."""
 
 
 @contextmanager
@@ -55,11 +57,11 @@ def running_suite(
     """A running suite, once each `GET /health/ready` is answered by 200; everything is stopped in reverse order.
 
     `map_file`, by default the checkout's suite.toml, names the processes. Ports and servers come from the
-    environment: PORT (gateway), NAME_PORT and ISSUER_PORT (default: the map's, else free ones), NAME_DATABASE_URL and
-    REDIS_URL (default: servers that are started here, with data in `state_dir`), IDENTITY_ISSUER and its other settings
-    (default in development: an issuer that is started here). Databases of the server that is started here are migrated
-    and loaded; others are not changed. `progress` is called with each finished step. Raises CannotStart when a port is
-    taken or a step fails.
+    environment: PORT (gateway), NAME_PORT and ISSUER_PORT (default: the map's, else free ones), NAME_METRICS_PORT
+    (default: no figures), NAME_DATABASE_URL and REDIS_URL (default: servers that are started here, with data in
+    `state_dir`), IDENTITY_ISSUER and its other settings (default in development: an issuer that is started here).
+    Databases of the server that is started here are migrated and loaded; others are not changed. `progress` is called
+    with each finished step. Raises CannotStart when a port is taken or a step fails.
     """
     deployables = read_map(map_file)
     ports = _wanted_ports(deployables, environment)
@@ -108,7 +110,12 @@ def running_suite(
         for name, url in urls.items():
             _wait_until_ready(children[name], url)
             progress(f"{name} ready")
-        yield Suite(urls, children, databases, redis_url, postgres)
+        figures = {
+            each.name: f"http://{LOOPBACK}:{environment[each.metrics_variable]}/metrics"
+            for each in deployables
+            if environment.get(each.metrics_variable)
+        }
+        yield Suite(urls, children, databases, redis_url, postgres, figures)
 
 
 def _wanted_ports(deployables: Sequence[Deployable], environment: Mapping[str, str]) -> dict[str, int]:
@@ -152,7 +159,7 @@ def _environments(
     # No child gets a setting that is meant for another one.
     withheld = {*GIVEN_TO_CHILDREN, *(f"{name}_FILE" for name in GIVEN_TO_CHILDREN), ISSUER_PORT}
     for each in deployables:
-        withheld |= {each.port_variable, each.address_variable, each.database_variable}
+        withheld |= {each.port_variable, each.metrics_variable, each.address_variable, each.database_variable}
     shared = {"LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1", "HOST": LOOPBACK, "ENVIRONMENT": "development"}
     given = {key: value for key, value in environment.items() if key.startswith("IDENTITY_")}
     identity = {"IDENTITY_ISSUER": urls["issuer"], "IDENTITY_AUDIENCE": AUDIENCE} if "issuer" in urls else given
@@ -166,6 +173,8 @@ def _environments(
             own["REDIS_URL"] = redis_url
         if "identity" in each.needs:
             own |= identity
+        if port := environment.get(each.metrics_variable):
+            own["METRICS_PORT"] = port
         own |= {other.address_variable: urls[other.name] for other in deployables if other.name in each.asks}
     services = [each.name for each in deployables if each.is_service]
     result["gateway"]["SERVICES"] = ",".join(f"{name}={urls[name]}" for name in services)

@@ -43,6 +43,11 @@ class Deployable(BaseModel):
         return "PORT" if self.name == "gateway" else f"{self.name.upper()}_PORT"
 
     @property
+    def metrics_variable(self) -> str:
+        """The variable that sets the port of its figures on one machine."""
+        return f"{self.name.upper()}_METRICS_PORT"
+
+    @property
     def address_variable(self) -> str:
         """The variable with its address, which the processes that call it are given."""
         return f"{self.name.upper()}_URL"

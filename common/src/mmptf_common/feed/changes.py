@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -17,6 +16,7 @@ from mmptf_common.lists.listing import AS_MOMENT, Listing, with_stored_links
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import Database, ReadKind, reading
 from mmptf_common.storage.journal import PUBLIC_JOURNAL, Journal
+from mmptf_common.storage.notifications import NewestChange
 from mmptf_common.storage.shared_results import SharedQuery
 from mmptf_common.wire.base import ResponseModel
 from mmptf_common.wire.links import link
@@ -24,7 +24,8 @@ from mmptf_common.wire.pages import ChangeRecord
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, error_detail
 
-# While readers wait for a change, the database is queried once in this interval, however many of them wait.
+# While readers wait for a change, and the database does not notify of them, it is queried once in this interval,
+# however many of them wait.
 LOOK_SECONDS = 0.2
 
 
@@ -150,19 +151,28 @@ def _form_of(column: str, forms: str) -> str:
 
 
 class ChangeNotifier:
-    """Waits for new changes, with one database query for all requests that wait."""
+    """Waits for new changes: the database notifies of them, or else is asked by one query for all who wait."""
 
     def __init__(self, database: Database) -> None:
-        self._newest = SharedQuery(database, _newest_change, LOOK_SECONDS)
+        self._asked = SharedQuery(database, _newest_change, LOOK_SECONDS)
+        self.newest = NewestChange(database)
 
-    async def after(self, seq: int, seconds: int, request: Request) -> None:
-        """Return when there is a change after `seq`, when the seconds are over, or when caller or process ends."""
+    async def after(self, seq: int, seconds: int, request: Request) -> bool:
+        """Wait until there is a change after `seq`, the seconds are over, or caller or process ends.
+
+        Returns whether it is known that there is none, so that nobody needs to look.
+        """
         until = time.monotonic() + seconds
-        # A write of another process raises no event in this one, so the database is polled.
-        while await self._newest.result() <= seq and time.monotonic() < until:
-            if request.app.state.is_ending() or await request.is_disconnected():
-                return
-            await asyncio.sleep(LOOK_SECONDS)
+        with self.newest.needed():
+            while time.monotonic() < until:
+                if request.app.state.is_ending() or await request.is_disconnected():
+                    break
+                if self.newest.known is None and await self._asked.result() > seq:
+                    return False
+                if self.newest.known is not None and self.newest.known != seq:
+                    return False
+                await self.newest.moved(min(LOOK_SECONDS, max(0.0, until - time.monotonic())))
+            return self.newest.known == seq
 
 
 async def _newest_change(connection: Any) -> int:
@@ -225,10 +235,12 @@ async def answer_changes(
         async with reading(request.app.state.database, ReadKind.PAGE) as connection:
             return await connection.fetchrow(statement, query.after, query.limit, *values)
 
-    row = await look()
+    notifier: ChangeNotifier = request.app.state.change_notifier
+    # What is known to be the last change has none after it; who waits for the next one needs no query to find that.
+    unchanged: Any = {"items": None, "last_here": None, "more": False, "revision": query.after}
+    row = unchanged if wait and notifier.newest.known == query.after else await look()
     if wait and row["revision"] == query.after:
-        await request.app.state.change_notifier.after(query.after, wait, request)
-        row = await look()
+        row = unchanged if await notifier.after(query.after, wait, request) else await look()
     if query.after > row["revision"]:
         newest = row["revision"]
         beyond = error_detail(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,7 +30,9 @@ from mmptf_common.wire.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 15
+# While nothing changes, it is found out and stored so often that the copy has every change.
+CONFIRM_SECONDS = 120.0
 ANSWER_SECONDS = WAIT_SECONDS + 10.0
 # Changes of a page: few at first, and as many as have about so many bytes later.
 PAGE, FIRST_PAGE, PAGE_BYTES = 1000, 100, 2_000_000
@@ -384,10 +387,20 @@ class Replicator:
             await self._require_same_journal(client, position)
         pending: list[FeedChange] = []
         seen = position
+        confirmed = -math.inf
         async with AsyncExitStack() as stack:
             staging: Staging | None = None
             while True:
-                page = await self._after(client, seen, wait=WAIT_SECONDS)
+                asked = time.monotonic()
+                page = await self._page(client, after=seen.last, wait=WAIT_SECONDS)
+                now = time.monotonic()
+                has_waited = now - asked >= WAIT_SECONDS
+                if has_waited and page.last == seen.last and now - confirmed < CONFIRM_SECONDS:
+                    self._pause = FIRST_PAUSE
+                    continue
+                # After the request and not before it, since the source may be restored while it answers.
+                await self._require_same_journal(client, seen)
+                confirmed = now
                 seen = seen.behind(page.items, page.last)
                 pending += page.items
                 # The last write of a page may continue on the next one, and has to be stored in one transaction.
@@ -419,10 +432,9 @@ class Replicator:
             self._limit = min(PAGE, 2 * limit) if len(content) < PAGE_BYTES // 4 else self._limit
         return FeedPage.model_validate_json(content)
 
-    async def _after(self, client: httpx.AsyncClient, seen: Position, *, wait: int = 0) -> FeedPage:
+    async def _after(self, client: httpx.AsyncClient, seen: Position) -> FeedPage:
         """The changes after a position; raises HistoryReplaced where they are those of another journal."""
-        page = await self._page(client, after=seen.last, wait=wait)
-        # After the request and not before it, since the source may be restored while it answers.
+        page = await self._page(client, after=seen.last)
         await self._require_same_journal(client, seen)
         return page
 

@@ -20,6 +20,7 @@ from mmptf_common.http import openapi, problem_kinds, problems
 from mmptf_common.http.direct_reads import DirectReads
 from mmptf_common.http.middleware import HeadAsGet, RequestMiddleware
 from mmptf_common.process.build import build_of
+from mmptf_common.process.metrics import Exposition
 from mmptf_common.wire.problems import ProblemError
 
 
@@ -93,6 +94,7 @@ def create_app(
         ],
     )
     app.state.build = build_of(distribution)
+    app.state.exposition = Exposition(distribution.removeprefix("mmptf-"), app.version, app.state.build)
     app.state.segments = segments
     app.state.is_draining = lambda: False
     for failure in (ProblemError, RequestValidationError, HTTPException):

@@ -59,6 +59,7 @@ class CacheGroupsMiddleware:
                 is_public = found.get(b"cache-control", b"").startswith(b"public")
                 if b"etag" in found and is_public and _NOT_IN_GROUP not in scope["state"]:
                     message["headers"] = [*headers, (GROUP, group(self.service, revision))]
+                    announcer.note_read()
             await send(message)
 
         await self.app(scope, receive, send_read)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.http.middleware import OPERATION
 from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.problems import DatabaseLost, ProblemError
 from mmptf_common.wire.suggestions import LONGEST_CODE
@@ -48,13 +49,19 @@ class DirectReads:
         self._records: dict[str, _OfCodes] = {}
         # The paths of other reads, of which the last part is no code.
         self._others: set[str] = set()
+        self._names: dict[_Read, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self.read_of(scope)
         if found is None:
-            await self.app(scope, receive, send)
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                if route := scope.get("route"):
+                    scope.setdefault("state", {})[OPERATION] = route.name
             return
         endpoint, codes = found
+        scope.setdefault("state", {})[OPERATION] = self._names[endpoint]
         request = Request(scope, receive, send)
         try:
             answer = await repeated_if_lost(partial(endpoint, request=request, **codes))
@@ -83,6 +90,7 @@ class DirectReads:
             if not isinstance(route.original_route, APIRoute) or route.methods != {"GET"} or not route.path:
                 continue
             taken = _taken_by(route.original_route)
+            self._names[route.original_route.endpoint] = route.original_route.name
             if at_end := _CODE_AT_END.fullmatch(route.path):
                 if taken == [at_end[2]] and "{" not in at_end[1]:
                     self._records[at_end[1]] = _OfCodes(route.original_route.endpoint, at_end[2])

@@ -12,9 +12,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmptf_common.http import problems
+from mmptf_common.process import telemetry
 from mmptf_common.process.context import OWN_NAMES, current, new_context
 from mmptf_common.process.failure_log import problem_in, report_problem
 from mmptf_common.process.logs import log_request
+from mmptf_common.process.metrics import NO_OPERATION, counts
 from mmptf_common.wire.links import base_path_pattern, current_base_path
 from mmptf_common.wire.problems import BadRequest, InternalError, PayloadTooLarge, UnsupportedMediaType
 
@@ -23,6 +25,8 @@ error_log = logging.getLogger("mmptf.error")
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 # RFC 3986, section 3.2.2 and 3.2.3, but for the comma, with which proxies join two values.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(:[0-9]*)?")
+# In the state of a request: the `operationId` of what has answered it, where it is one.
+OPERATION = "operation"
 # Several lines of these are one list, in their order (W3C Trace Context, section 3.3.1.1; RFC 9110, section 5.3).
 _LISTS = frozenset({b"tracestate", b"content-encoding", b"transfer-encoding"})
 
@@ -102,6 +106,7 @@ class RequestMiddleware:
                     raise _too_large(most)
             return message
 
+        counts.in_flight += 1
         try:
             try:
                 _check_head(scope["http_version"], hosts, found)
@@ -128,16 +133,22 @@ class RequestMiddleware:
             # The caller has left while the body was read: nobody receives an answer.
             status = status or 499
         finally:
+            seconds = time.perf_counter() - began
+            counts.in_flight -= 1
+            operation = scope["state"].get(OPERATION, NO_OPERATION)
+            counts.request_ended(operation, status, seconds)
+            telemetry.request_ended(context, operation, scope["method"], status, seconds)
             log_request(
                 scope["method"],
                 scope["path"],
                 scope["query_string"],
                 status,
-                ms=(time.perf_counter() - began) * 1000,
+                ms=seconds * 1000,
                 sent=0 if scope["method"] == "HEAD" else sent,
                 client=scope["client"],
                 subject=scope["state"].get("subject"),
                 internal=is_internal(found[b"user-agent"], found[b"via"]),
+                routine=status == 200 and is_routine(scope["path"], found[b"user-agent"]),
             )
             current_base_path.reset(base_path_before)
             current.reset(token)
@@ -149,6 +160,11 @@ def is_internal(product: bytes, via: bytes) -> bool:
     product, via: its headers User-Agent and Via
     """
     return product.startswith(OWN_NAMES) or b" " + OWN_NAMES in via
+
+
+def is_routine(path: str, product: bytes) -> bool:
+    """Whether a request is a check of health, or a process of the suite asks for changes; product: its User-Agent."""
+    return path.startswith("/health/") or (path.endswith("/v1/changes") and product.startswith(OWN_NAMES))
 
 
 def is_valid_host(value: bytes) -> bool:

@@ -15,6 +15,7 @@ from mmptf_common.http.bodies import errors_of_body
 from mmptf_common.http.paths import closest_path, operations, operations_of
 from mmptf_common.process.context import RequestContext
 from mmptf_common.process.failure_log import report_problem
+from mmptf_common.process.metrics import counts
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -40,6 +41,7 @@ def response(problem: ProblemError, instance: str, context: RequestContext | Non
     instance: the path of the request, without the base path
     """
     report_problem(problem)
+    counts.problems[problem.code] += 1
     return Response(
         problem.document(link(instance), context.request_id if context else None).model_dump_json(),
         status_code=problem.status,

@@ -8,21 +8,28 @@ from dataclasses import dataclass
 from random import getrandbits
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, format_trace_id, get_current_span
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 # What the names of the suite's processes begin with, in the User-Agent of their requests and in the gateway's Via.
 OWN_NAMES = b"mmptf-"
 REQUEST_ID = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _PROPAGATOR = TraceContextTextMapPropagator()
+# Whether a trace that begins here is recorded; one that begins elsewhere is where it says so.
+traces_new = False
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """The request id and the trace span of a request; it holds nothing about the caller."""
+    """The request id and the trace span of a request; it holds nothing about the caller.
+
+    parent_id: the id of the caller's span; 0 where it has sent none
+    """
 
     request_id: str
     span: SpanContext
+    parent_id: int = 0
 
     @property
     def trace_id(self) -> str:
@@ -74,7 +81,8 @@ def new_context(request_id: bytes = b"", traceparent: bytes = b"", tracestate: b
             parent.trace_id or getrandbits(128),
             getrandbits(64),
             is_remote=False,
-            trace_flags=parent.trace_flags,
+            trace_flags=parent.trace_flags if parent.trace_id or not traces_new else _SAMPLED,
             trace_state=parent.trace_state,
         ),
+        parent_id=parent.span_id,
     )

@@ -131,6 +131,7 @@ def log_request(
     client: tuple[str, int] | None,
     subject: str | None = None,
     internal: bool = False,
+    routine: bool = False,
     reason: str | None = None,
     ids: tuple[str, str] | None = None,
 ) -> None:
@@ -138,10 +139,11 @@ def log_request(
 
     sent: bytes of the body of the answer; client: where the request comes from, as trusted proxies say
     subject: that of the caller's token as a hash (`subject_hash`); internal: whether a process of the suite sent it
+    routine: whether it is sent again and again and needs no line, which is written where DEBUG is logged only
     reason: why the server refused it before the app; such a line is a warning
     ids: of the request and of the trace, by default those of the current context
     """
-    level = logging.INFO if reason is None else logging.WARNING
+    level = logging.DEBUG if routine else logging.INFO if reason is None else logging.WARNING
     if not access_log.isEnabledFor(level):
         return
     path = path[:LONGEST_TARGET]
@@ -152,7 +154,7 @@ def log_request(
     message = f"{method or '-'} {path or '-'} {status}"
     ms = round(ms, 2)
     handlers = logging.root.handlers
-    if reason is None and len(handlers) == 1 and isinstance(lines := handlers[0], BufferedLines):
+    if level == logging.INFO and len(handlers) == 1 and isinstance(lines := handlers[0], BufferedLines):
         # Past what a logger does for records of code, which takes two thirds of the time.
         if ids is None and (context := current.get()):
             ids = context.request_id, context.trace_id

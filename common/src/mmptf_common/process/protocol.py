@@ -30,6 +30,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from mmptf_common.process.context import current, new_context
 from mmptf_common.process.failure_log import report
 from mmptf_common.process.logs import log_request
+from mmptf_common.process.metrics import NO_OPERATION, counts
 from mmptf_common.wire.links import base_path_pattern, current_base_path, link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import (
@@ -472,12 +473,15 @@ class HttpProtocol(HttpToolsProtocol):
         body = problem.document(instance and link(instance), context.request_id).model_dump_json().encode()
         current_base_path.reset(base_path_before)
         token = current.set(context)
+        seconds = self.loop.time() - self._since
+        counts.request_ended(NO_OPERATION, problem.status, seconds)
+        counts.problems[problem.code] += 1
         log_request(
             self.parser.get_method().decode() if self.url else "",
             instance,
             self.url.partition(b"?")[2],
             problem.status,
-            ms=(self.loop.time() - self._since) * 1000,
+            ms=seconds * 1000,
             sent=len(body),
             client=self.client,
             reason=problem.detail,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import signal
 import sys
 import time
@@ -14,8 +15,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from mmptf_common.process.logs import configure_logging
+from mmptf_common.process.metrics import CannotListen, Exposition
 from mmptf_common.process.protocol import Admission, HeldAnswers, HttpProtocol
 from mmptf_common.process.settings import ServerSettings
+from mmptf_common.process.telemetry import NoTelemetry, sending
+
+log = logging.getLogger("mmptf.server")
 
 # Blocks of this size and more have pages of their own, which go back to the system once they are freed. By default
 # glibc raises its limit to the largest block that was freed: the bodies of long answers then leave gaps between small
@@ -32,9 +37,10 @@ class _Server(uvicorn.Server):
     3. it ends, whether they are finished or not
     """
 
-    def __init__(self, config: uvicorn.Config, *, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float, log_level: str) -> None:
         super().__init__(config)
         self._drain_seconds = drain_seconds
+        self._log_level = log_level
         self._drained_at: float | None = None
 
     def is_draining(self) -> bool:
@@ -65,8 +71,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGHUP like SIGTERM, unless the process was started so that it ignores it."""
+        """Handle SIGHUP like SIGTERM, unless the process was started so that it ignores it, and SIGUSR1."""
         with super().capture_signals():
+            before_switch = signal.signal(signal.SIGUSR1, self._switch_log_level)
             before = signal.getsignal(signal.SIGHUP)
             if before is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, self.handle_exit)
@@ -74,6 +81,13 @@ class _Server(uvicorn.Server):
                 yield
             finally:
                 signal.signal(signal.SIGHUP, before)
+                signal.signal(signal.SIGUSR1, before_switch)
+
+    def _switch_log_level(self, sig: int, frame: FrameType | None) -> None:
+        """Log from DEBUG on, or from the level of the settings on where that is so; called as a signal handler."""
+        level = "DEBUG" if logging.root.level != logging.DEBUG else self._log_level
+        logging.root.setLevel(level)
+        log.warning("lines are logged from another level on", extra={"least": level})
 
 
 def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, ...] = ()) -> None:
@@ -108,9 +122,26 @@ def serve(app: Starlette, settings: ServerSettings, *, cors_origins: tuple[str, 
         timeout_keep_alive=75,
         timeout_graceful_shutdown=20,
     )
-    server = _Server(config, drain_seconds=settings.drain_seconds)
+    server = _Server(config, drain_seconds=settings.drain_seconds, log_level=settings.log_level)
     # Requests that wait for a change read the second one, to answer before the process ends.
     app.state.is_draining, app.state.is_ending = server.is_draining, server.is_ending
-    server.run()
+    # Another app than those that `create_app` makes has no figures.
+    exposition: Exposition | None = getattr(app.state, "exposition", None)
+    port = settings.metrics_port
+    endpoint = settings.otel_exporter_otlp_endpoint
+    try:
+        with (
+            sending(endpoint, f"mmptf-{exposition.service}", exposition.version)
+            if exposition
+            else contextlib.nullcontext(),
+            exposition.served(settings.host, port) if exposition and port else contextlib.nullcontext(),
+        ):
+            server.run()
+    except NoTelemetry as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(3)
     if not server.started:
         sys.exit(3)

@@ -164,7 +164,10 @@ class ServerSettings(BaseSettings):
 
     A secret may be in a file, which NAME_FILE names (`SecretFiles`).
 
-
+    METRICS_PORT
+                the port at HOST on which Prometheus reads the figures of the process; without it there is none
+    OTEL_EXPORTER_OTLP_ENDPOINT
+                http://… of a collector, to which spans are sent over OTLP; without it none are
     BASE_PATH   the path under which callers reach the process, such as /api behind a proxy; every link begins with it
     REDIS_URL   redis://… (`read_redis_url`); without it rate limits are counted in each process alone, and services
                 compute aggregates at each request
@@ -182,6 +185,8 @@ class ServerSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otel_exporter_otlp_endpoint: Annotated[str | None, AfterValidator(_web_address)] = None
+    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     base_path: Annotated[str, AfterValidator(_base_path)] = ""
     redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = None
     rate_limits: Annotated[Mapping[str, int], NoDecode, BeforeValidator(_rate_limits)] = Field(

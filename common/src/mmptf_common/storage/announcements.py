@@ -1,9 +1,10 @@
-"""Announcing the revision of a service's data: at each write of this process, and several times a second."""
+"""Announcing the revision of a service's data: at each write, and several times a second while somebody reads."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
@@ -15,18 +16,21 @@ from mmptf_common.storage.cache import Cache
 from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import REVISION
 from mmptf_common.storage.shared_results import SharedQuery
-from mmptf_common.wire.announcements import BEAT_SECONDS, Announcement, channel_of
+from mmptf_common.wire.announcements import ASK_SECONDS, BEAT_SECONDS, Announcement, channel_of
 from mmptf_common.wire.problems import ProblemError
 
 # Seconds for which the answer of a write waits for the revision that it states.
 WRITE_WAITS_SECONDS = 0.25
+# Seconds since the last public read of this process after which nothing is announced but writes. A gateway that uses
+# what it keeps asks more often (`ASK_SECONDS` of the wire).
+QUIET_SECONDS = 2 * ASK_SECONDS
 
 
 class Announcer:
     """The revision that this process last read, and its announcements.
 
     The revision is read again at each beat, so that writes of other processes are announced, too, and one whose process
-    is killed between its commit and its announcement.
+    is killed between its commit and its announcement. Where nobody reads, nothing is kept, and there are no beats.
     """
 
     def __init__(self, database: Database, cache: Cache, service: str, build: str) -> None:
@@ -37,11 +41,20 @@ class Announcer:
         self._newest: Announcement | None = None
         self._query = SharedQuery(database, self._read)
         self._is_due = asyncio.Event()
+        self._has_read = self._is_quiet = False
+        self._last_read = time.monotonic()
 
     @property
     def revision(self) -> int | None:
         """A revision that every read which begins now contains; None where none is announced."""
         return self._newest.number if self._newest else None
+
+    def note_read(self) -> None:
+        """Announce the revision for a while, since an answer that may be kept under it was asked for."""
+        self._last_read = time.monotonic()
+        if self._is_quiet:
+            self._is_quiet = False
+            self._is_due.set()
 
     async def after_write(self) -> int | None:
         """The revision of the data with a write that is committed, which is announced now.
@@ -56,6 +69,7 @@ class Announcer:
         await asyncio.wait({reading}, timeout=WRITE_WAITS_SECONDS)
         if not reading.done() or reading.exception():
             return None
+        self._has_read = True
         self._is_due.set()
         return reading.result().number
 
@@ -65,7 +79,7 @@ class Announcer:
         while True:
             try:
                 # A write has read it a moment ago.
-                is_read = self._is_due.is_set()
+                is_read, self._has_read = self._has_read, False
                 self._is_due.clear()
                 if self._cache.takes_messages:
                     if not is_read or self._newest is None:
@@ -79,8 +93,9 @@ class Announcer:
                 self._newest = None
             except Exception as error:
                 report("announcements", "the revision is not announced", error)
+            self._is_quiet = time.monotonic() - self._last_read > QUIET_SECONDS
             with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_SECONDS):
+                async with asyncio.timeout(None if self._is_quiet else BEAT_SECONDS):
                     await self._is_due.wait()
 
     async def _read(self, connection: Any) -> Announcement:

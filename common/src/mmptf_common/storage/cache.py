@@ -6,6 +6,8 @@ import asyncio
 import logging
 import secrets
 import ssl
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from hashlib import blake2b
@@ -23,6 +25,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from mmptf_common.process import telemetry
 from mmptf_common.process.failure_log import report
 from mmptf_common.process.findings import Finding, State
 from mmptf_common.process.settings import ServerSettings
@@ -82,6 +85,8 @@ class Cache:
         self._failures = 0
         self._has_worked = False
         self._reason: str | None = None
+        # How many values were looked for, by what was found: `hit`, `miss`, or `bypass` where Redis was not used.
+        self.reads: Counter[str] = Counter(hit=0, miss=0, bypass=0)
         self._stopped = asyncio.Event()
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
 
@@ -115,19 +120,24 @@ class Cache:
 
     async def get(self, key: str) -> tuple[bytes | None, str]:
         """The value, None on a miss, and the Cache-Status header (RFC 9211)."""
+        value, how = await self._find(key)
+        self.reads[how.removeprefix("fwd=uri-").partition(";")[0].removeprefix("fwd=")] += 1
+        return value, f"{self._name}; {how}"
+
+    async def _find(self, key: str) -> tuple[bytes | None, str]:
         if self._client is None or self._reason:
-            return None, f"{self._name}; fwd=bypass; detail=unavailable"
+            return None, "fwd=bypass; detail=unavailable"
         try:
             stored = await self._get(self._client, key)
         except Unavailable:
-            return None, f"{self._name}; fwd=bypass; detail=unavailable"
+            return None, "fwd=bypass; detail=unavailable"
         if stored is None:
-            return None, f"{self._name}; fwd=uri-miss"
+            return None, "fwd=uri-miss"
         header, _, value = stored.partition(b"\n")
         if header != self._header(key, value):
             report("values of the cache", "values of the cache are not those that were stored", None)
-            return None, f"{self._name}; fwd=bypass; detail=invalid"
-        return value, f"{self._name}; hit"
+            return None, "fwd=bypass; detail=invalid"
+        return value, "hit"
 
     async def put(self, key: str, value: bytes) -> bool:
         """Store a value; returns whether it was stored."""
@@ -189,14 +199,20 @@ class Cache:
             self._fail(InvalidResponse("the answer to SET is not OK"))
             raise Unavailable
 
-    async def _answer(self, client: Client, *command: str | bytes | int) -> Any:
+    async def _answer(self, client: Client, *command: str | bytes | int, limit: float = OPERATION_SECONDS) -> Any:
+        began = time.monotonic()
+        failed = True
         try:
-            async with asyncio.timeout(OPERATION_SECONDS), self._slots:
-                return await client.execute(*command)
+            async with asyncio.timeout(limit), self._slots:
+                found = await client.execute(*command)
+                failed = False
+                return found
         # What is no Redis can send anything, and the client raises other errors than its own for some of it.
         except Exception as error:
             self._fail(error)
             raise Unavailable from error
+        finally:
+            telemetry.call_ended("redis", str(command[0]), time.monotonic() - began, failed=failed)
 
     def _fail(self, error: Exception) -> None:
         """Count a failure; from some on Redis is not asked, which is logged once."""

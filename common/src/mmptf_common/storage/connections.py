@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import asyncpg
 
+from mmptf_common.process import telemetry
 from mmptf_common.process.database_url import SYSTEM, read_database_url
 from mmptf_common.process.secret_files import changing_password
 
@@ -58,6 +59,8 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         super().__init__(protocol, transport, *further)
         self.local_settings = ""
         self._has_settings = False
+        if telemetry.is_on():
+            self.add_query_logger(_trace)
         found = transport.get_extra_info("socket")
         if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
             return
@@ -81,6 +84,12 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         if self._has_settings or self.is_in_transaction():
             await super().reset(timeout=timeout)
             self._has_settings = False
+
+
+def _trace(statement: Any) -> None:
+    """Send the span of a statement, as the driver calls it after each."""
+    kind = statement.query.split(maxsplit=1)[0][:16]
+    telemetry.call_ended("postgresql", kind, statement.elapsed, failed=statement.exception is not None)
 
 
 class PooledConnection(Connection):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -93,11 +94,15 @@ def export_places(database_pool: int) -> int:
 
 @dataclass(slots=True)
 class ReadPool:
-    """The connections for one kind of reads; waiting: how many reads wait for one of them."""
+    """The connections for one kind of reads.
+
+    waiting: how many reads wait for one of them; waited: seconds for which reads have waited in all
+    """
 
     connections: asyncpg.Pool[Any]
     limits: ReadLimits
     waiting: int = 0
+    waited: float = 0.0
 
 
 class ReadReplica(Protocol):
@@ -209,6 +214,11 @@ async def open_pool(connector: Connector, size: int, *, first: bool = False) -> 
                 await pool.close()
 
 
+async def connect_alone(url: str) -> Any:
+    """A connection beside those of the pools, which belongs to the caller; raises the driver's error."""
+    return await Connector(url, {}).open()
+
+
 async def driver_connection(session: AsyncSession) -> Any:
     """The driver's own connection of a session's transaction, for statements that are written for the driver."""
     if driver := session.info.get(DRIVER):
@@ -296,6 +306,7 @@ async def _acquire(pool: ReadPool) -> Any:
     if pool.waiting >= pool.limits.waiting:
         raise _overloaded(pool)
     pool.waiting += 1
+    began = time.monotonic()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await connections.acquire()
@@ -305,6 +316,7 @@ async def _acquire(pool: ReadPool) -> Any:
         raise UNANSWERED.to_problem() from error
     finally:
         pool.waiting -= 1
+        pool.waited += time.monotonic() - began
 
 
 def _overloaded(pool: ReadPool) -> ServiceUnavailable:

@@ -26,6 +26,8 @@ from mmptf_common.storage.engines import driver_connection
 
 # Any constant will do, as long as nothing else in a service's database locks it.
 JOURNAL_LOCK = 0x6D6D707466
+# Where the database notifies of each write that is committed, with an empty text.
+CHANNEL = "mmptf_written"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -148,7 +150,8 @@ async def begin_write(
     # The time of the statement, not of the transaction: a writer that waited must not be earlier than the one before.
     last_moment, first_of_drafts = _RECORDS_AND_DRAFTS if drafts else _RECORDS
     row = await connection.fetchrow(
-        "SELECT at, first, set_config('mmptf.first', first::text, true), set_config('mmptf.draft_first',"
+        f"SELECT at, first, pg_notify('{CHANNEL}', ''),"
+        " set_config('mmptf.first', first::text, true), set_config('mmptf.draft_first',"
         f" coalesce(({first_of_drafts})::text, ''), true), set_config('mmptf.write',"
         " json_build_object('at', at, 'actor', $1::text, 'organization', $2::text, 'reason', $3::text,"
         " 'request_id', $4::text)::text, true)"

@@ -11,6 +11,9 @@ from typing import NamedTuple
 # The seconds between two announcements of a process, and those after which nothing may be told from the last one. With
 # the time that one takes, what is kept of an earlier revision is used for less than a second.
 BEAT_SECONDS, VALID_SECONDS = 0.25, 0.75
+# A service announces only while it is asked for what may be kept: a gateway that uses what it keeps sends it one of the
+# reads after so many seconds without any.
+ASK_SECONDS = 20.0
 # RFC 9875: the group of stored answers that an answer is of, and the one that a write makes out of date. Each group is
 # a service; of its parameters a recipient ignores those that it does not know.
 GROUP, INVALIDATION = b"cache-groups", b"cache-group-invalidation"

@@ -129,6 +129,26 @@ class ReplicaState(ResponseModel):
     """
 
 
+DatabaseRole = TypeAliasType(
+    "DatabaseRole",
+    Literal["primary", "read_only"],
+)
+"""What the database of a service is.
+
+- `primary`: it takes writes
+- `read_only`: it takes none, as a standby does; reads are answered
+"""
+
+
+class CopyInStatus(ResponseModel):
+    """Whether a service has every change of another one whose records it copies."""
+
+    service: str
+    """The service whose records are copied."""
+    caught_up: str | None
+    """When the copy last had every change, in UTC, found at least every two minutes; null before the first copy."""
+
+
 class Health(ResponseModel):
     """Whether a process can answer requests."""
 

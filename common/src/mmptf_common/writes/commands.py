@@ -22,6 +22,7 @@ from mmptf_common.http.parameters import Flag, StrictQuery, canonical
 from mmptf_common.lists.codes import suggest, suggest_each
 from mmptf_common.lists.listing import Arguments, Listing, fixed, with_stored_links
 from mmptf_common.lists.pages import find_in, no_such_record
+from mmptf_common.process.metrics import counts
 from mmptf_common.storage.engines import Database
 from mmptf_common.storage.journal import Author, Write, begin_write
 from mmptf_common.storage.records import PRESENT_CODE, Record
@@ -357,6 +358,7 @@ def batch_report(query: BatchQuery, results: Sequence[str | ProblemError], point
     Raises InvalidRequest with the errors of every refused row, unless the batch is partial.
     pointer: JSON pointer of the body's member that contains the rows
     """
+    counts.batch(pointer[1:], len(results))
     outcomes: list[RowOutcome] = []
     for n, result in enumerate(results):
         if isinstance(result, str):

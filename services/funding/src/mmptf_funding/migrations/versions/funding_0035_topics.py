@@ -4,6 +4,7 @@ from alembic import op
 
 revision = "funding_0035"
 down_revision = "funding_0034"
+oldest_code = "funding_0034"
 
 COLUMNS = "ADD COLUMN purpose varchar, ADD COLUMN topics text[] NOT NULL DEFAULT '{}'"
 INDEXES = (

@@ -1,0 +1,48 @@
+"""What a suite does that nobody asks for anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from mmptf_local.cache import Cache
+from mmptf_local.suite import running_suite
+from tests.conftest import admin_url, serving_url
+from tests.suite import DATABASE_VARIABLES, NO_LOTS
+
+# Seconds after which all have copied what they copy and nobody has read for long enough, and those that are measured.
+CALM_SECONDS, MEASURED_SECONDS = 50.0, 120.0
+
+
+@pytest.mark.longer
+async def test_an_idle_suite_asks_its_databases_hardly_anything(
+    new_database: Callable[[str], str], redis_server: Cache
+) -> None:
+    databases = {variable: new_database(name) for name, variable in DATABASE_VARIABLES.items()}
+    environment = {variable: serving_url(url) for variable, url in databases.items()}
+    lines: list[tuple[float, str, str]] = []
+    names = [url.rpartition("/")[2] for url in databases.values()]
+    # To none of them, since each look is a transaction.
+    connection = await asyncpg.connect(admin_url("/postgres"))
+
+    async def transactions() -> int:
+        statement = "SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database WHERE datname = ANY($1)"
+        return int(await connection.fetchval(statement, names))
+
+    with running_suite(
+        Path("/nowhere"),
+        {**environment, **NO_LOTS, "REDIS_URL": redis_server.url},
+        log=lambda label, line: lines.append((time.monotonic(), label, line)),
+    ):
+        await asyncio.sleep(CALM_SECONDS)
+        before, began = await transactions(), time.monotonic()
+        await asyncio.sleep(MEASURED_SECONDS)
+        after, ended = await transactions(), time.monotonic()
+    await connection.close()
+    assert (after - before) / (ended - began) < 0.2
+    assert [line for at, *line in lines if began < at < ended] == []
