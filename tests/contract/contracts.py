@@ -233,13 +233,17 @@ def operations_of(api: str) -> list[Operation]:
     ]
 
 
+# The beginnings of the paths that every process has.
+OF_EVERY_PROCESS = ("/problems", "/version")
+
+
 def _walked() -> list[Operation]:
     """Every operation at its service, and at the gateway, which changes nothing, its own and one of each kind."""
     found, kinds = [], set()
     for api in APIS:
         for operation in operations_of(api):
-            # What an error code means is the same at every process, and not stored: see EXPLANATIONS.
-            if operation.template.startswith("/problems") and api != "gateway":
+            # What every process has is not stored: see EXPLANATIONS.
+            if operation.template.startswith(OF_EVERY_PROCESS) and api != "gateway":
                 continue
             service, method = operation.template.split("/")[1], operation.method
             kind = (service, method, operation.is_list, operation.code is None, operation.is_open)
@@ -254,12 +258,12 @@ OPERATIONS = _walked()
 AT_SERVICES = [o for o in OPERATIONS if o.api != "gateway"]
 # Each operation of the API that answers it: what the gateway forwards is not its own.
 OWN = [o for o in OPERATIONS if not o.is_forwarded]
-# What each service answers of the error codes, as the gateway does, whose answers are among the operations.
+# What each service answers of the error codes and of its code, as the gateway does, whose answers are among these.
 EXPLANATIONS = [
     Operation(api, "get", template)
     for api in SERVICES
     for template in contract_of(api)["paths"]
-    if template.startswith("/problems")
+    if template.startswith(OF_EVERY_PROCESS)
 ]
 READS = [o for o in OWN if o.is_read]
 VERSIONED = [o for o in OWN if o.is_versioned]

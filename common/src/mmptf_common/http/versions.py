@@ -15,8 +15,6 @@ router = openapi.Router(dependencies=[NO_PARAMETERS])
 class Version(ResponseModel):
     """Which code a process runs."""
 
-    service: str
-    """Name of the process: of a service the one with which its paths begin."""
     version: str
     """Version of the software that answers, such as `0.1.0`."""
     build: str
@@ -33,5 +31,5 @@ class Version(ResponseModel):
 async def get_version(request: PublicRequest) -> Response:
     """Version and build of the process that answers, also while its database or a service is away."""
     app = request.app
-    answer = Version(service=app.state.exposition.service, version=app.version, build=app.state.build)
+    answer = Version(version=app.version, build=app.state.build)
     return Response(answer.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
