@@ -163,6 +163,11 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "source_last_line": last_line("sources.0.locator"),
     },
     "funding:list_editions": {"note_line": at("sources.0.line"), "note_last_line": last_line("sources.0.locator")},
+    "funding:list_edition_partners": {
+        "kind_as_printed": at("sources.1.as_printed"),
+        **{f"{name}_code": at(name) for name in ("country", "contributor", "organization")},
+        "source_last_line": last_line("sources.0.locator"),
+    },
     "funding:list_edition_vocabulary": {"region_code": at("region"), "country_code": at("country")},
     "funding:list_edition_printed_totals": {
         "region_code": at("region"),

@@ -43,6 +43,7 @@ EXPORTS: dict[TableName, str] = {
     "requirements": "/funding/v1/requirements?format=csv",
     "printed-totals": "/funding/v1/editions/{}/printed-totals?format=csv",
     "initiatives": "/funding/v1/initiatives?format=csv",
+    "partners": "/funding/v1/editions/{}/partners?format=csv",
 }
 NDJSON = "/funding/v1/requirements?format=ndjson"
 
@@ -135,6 +136,28 @@ MADE_UP: Edition = {
             "precision": "rounded",
             "source_document": "made-up-2016",
         }
+    ],
+    "partners": [
+        {
+            "code": "ME-2016-partner-1",
+            "edition": "ME-2016",
+            "as_printed": "Kenya, Republic of",
+            "name": "Kenya",
+            "kind": "state",
+            "kind_as_printed": "Republic",
+            "country_code": "KEN",
+            "source_document": "made-up-2016",
+            "source_line": "30",
+            "source_last_line": "31",
+        },
+        {
+            "code": "ME-2016-partner-2",
+            "edition": "ME-2016",
+            "as_printed": "Somebody, “else”",
+            "name": "Somebody",
+            "kind": "other",
+            "source_document": "made-up-2016",
+        },
     ],
 }
 
@@ -230,7 +253,7 @@ async def versions_of(service: RunningApp) -> Versions:
 
 
 async def exports_of(service: RunningApp) -> dict[str, bytes]:
-    """The five tables of all editions as CSV, and the requirements with their moments."""
+    """The six tables of all editions as CSV, and the requirements with their moments."""
     editions = [item["code"] for item in (await service.client.get("/funding/v1/editions")).json()["items"]]
     paths = dict.fromkeys(path.format(edition) for edition in editions for path in EXPORTS.values())
     found = {}

@@ -134,6 +134,7 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
         ("term", {"name": name, "position": dice.randint(-9, 999)}, {"name": name}),
         ("edition", {"name": name}, {"name": name}),
         ("initiative", {"position": dice.randint(-9, 99)}, {"name": name}),
+        ("partner", {"position": dice.randint(-9, 199)}, {"name": name}),
         ("results_matrix", {}, {"impact": name}),
         ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
     ]

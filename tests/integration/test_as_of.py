@@ -87,6 +87,7 @@ READS = {
         f"{FUNDING}/editions",
         f"{EDITION}/results",
         f"{EDITION}/vocabulary?sort=name&limit=99",
+        f"{EDITION}/partners?kind=state&format=csv",
         f"{EDITION}/printed-totals?format=csv",
         f"{EDITION}/reconciliation",
         f"{EDITION}/reconciliation?agreement=different",

@@ -161,6 +161,11 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
         (changed("initiatives", 0, edition="MI-2015"), [("does_not_match", "/initiatives/2/edition")]),
         (changed("initiatives", 0, code="MI-2015-co-funding-01"), [("code_taken", "/initiatives/2/code")]),
         (more("initiatives", MADE_UP["initiatives"][0]), [("repeated_row", "/initiatives/3/code")]),
+        (changed("partners", 0, kind="sate"), [("unknown_code", "/partners/2/kind")]),
+        (changed("partners", 0, contributor_code="DEU"), [("does_not_match", "/partners/2/contributor_code")]),
+        (changed("partners", 1, contributor_code="UMCORR"), [("unknown_code", "/partners/3/contributor_code")]),
+        (changed("partners", 1, code="MI-2015-partner-001"), [("code_taken", "/partners/3/code")]),
+        (more("partners", MADE_UP["partners"][0]), [("repeated_row", "/partners/4/code")]),
     ],
 )
 async def test_a_wrong_row_of_the_other_tables_is_refused(

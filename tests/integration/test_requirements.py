@@ -274,6 +274,7 @@ async def test_the_csv_holds_the_rows_of_the_list(funding: httpx.AsyncClient, ro
         (REQUIREMENTS, "requirements"),
         (f"{EDITION}/printed-totals", "printed-totals"),
         (f"{FUNDING}/initiatives", "initiatives"),
+        (f"{EDITION}/partners", "partners"),
     ],
 )
 async def test_an_export_is_the_table_that_the_edition_was_imported_from(
@@ -283,7 +284,7 @@ async def test_an_export_is_the_table_that_the_edition_was_imported_from(
     assert exported == (files("mmptf_funding") / "data" / "MI-2015" / f"{name}.csv").read_text("utf-8")
 
 
-NESTED = ("vocabulary", "printed-totals", "results")
+NESTED = ("vocabulary", "printed-totals", "partners", "results")
 
 
 @pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/reconciliation"])
@@ -305,7 +306,8 @@ async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_nam
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "limit"), [("vocabulary", 252, 10), ("printed-totals", 270, 10), ("results", 2, 1)]
+    ("name", "count", "limit"),
+    [("vocabulary", 252, 10), ("printed-totals", 270, 10), ("partners", 173, 10), ("results", 2, 1)],
 )
 @pytest.mark.parametrize("order", ["", "-"])
 async def test_pages_of_a_nested_list_hold_every_row_once(

@@ -348,6 +348,7 @@ async def test_every_code_is_a_term_of_the_vocabulary(
         (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 252),
         (f"{EDITION}/results", schemas.ResultsMatrix, 2),
         (f"{FUNDING}/initiatives", schemas.Initiative, 54),
+        (f"{EDITION}/partners", schemas.Partner, 173),
         (f"{FUNDING}/editions", schemas.Edition, 1),
     ],
 )
@@ -374,3 +375,69 @@ async def test_kosovo_carries_its_footnote(funding: httpx.AsyncClient, rows: lis
             " resolution 1244 (1999)."
         )
     assert {row["place"]["code"] for row in rows if row["place"]["footnote"]} == {"XKX"}
+
+
+async def test_partners_are_what_their_names_say_or_it_is_not_verified(funding: httpx.AsyncClient) -> None:
+    partners = await lines(funding, f"{EDITION}/partners")
+    assert Counter(partner["kind"] for partner in partners) == {
+        "state": 60, "territory": 1, "un_organization": 24, "multi_partner_trust_fund": 11,
+        "international_financial_institution": 3, "intergovernmental_organization": 6, "public_body": 5,
+        "non_governmental_organization": 32, "foundation": 5, "private_sector": 13, "academia": 9, "other": 4,
+    }  # fmt: skip
+    for partner in partners:
+        name, kind = partner["sources"]
+        assert (name["field"], name["as_printed"], name["verified"]) == ("as_printed", partner["as_printed"], True)
+        assert 32495 <= name["line"] <= 32541
+        assert (kind["field"], kind["verified"]) == ("kind", kind["as_printed"] is not None)
+        assert (kind["as_printed"] or "") in partner["as_printed"]
+        assert (kind["note"] is None) == kind["verified"]
+        assert (partner["country"] is not None) == (partner["kind"] in ("state", "territory"))
+        assert ("Kosovo" in partner["as_printed"]) == (partner["footnote"] is not None)
+    funds = [p for p in partners if p["kind"] == "multi_partner_trust_fund"]
+    assert [p["sources"][1]["as_printed"] for p in funds].count("MPTF") == 10
+    (unsaid,) = (p for p in funds if not p["sources"][1]["verified"])
+    assert unsaid["as_printed"].startswith("JP Kenya")
+
+
+async def test_partners_are_linked_to_the_contributors_and_organizations_that_they_are(
+    funding: httpx.AsyncClient, catalog: httpx.AsyncClient
+) -> None:
+    partners = await lines(funding, f"{EDITION}/partners")
+    contributors = {c["code"]: c for c in await lines(funding, f"{FUNDING}/contributors")}
+    countries = {c["country"]: c["code"] for c in contributors.values() if c["country"]}
+    for partner in partners:
+        assert partner["contributor"] == countries.get(partner["country"])
+    organizations = {o["code"]: o["name"] for o in await lines(catalog, "/catalog/v1/organizations")}
+    linked = {p["organization"]: p["name"] for p in partners if p["organization"]}
+    assert linked == {code: organizations[code] for code in ("ILO", "WHO")}
+    assert {p["name"] for p in partners} & set(organizations.values()) == set(linked.values())
+
+
+async def test_partners_are_found_by_kind_country_and_words(funding: httpx.AsyncClient) -> None:
+    partners = await lines(funding, f"{EDITION}/partners")
+
+    async def found(query: str) -> list[str]:
+        return [partner["as_printed"] for partner in await lines(funding, f"{EDITION}/partners?{query}")]
+
+    some = [p["as_printed"] for p in partners if p["kind"] in ("academia", "foundation")]
+    assert await found("kind=academia&kind=foundation") == some
+    assert await found("country=nor&country=XKX") == [
+        "Norway, Kingdom of",
+        "UNSC resolution 1244-administered Kosovo",
+    ]
+    # A country without a row is no error; one that does not exist is.
+    assert await found("country=KEN") == []
+    assert (await funding.get(f"{EDITION}/partners?country=NRO")).status_code == 422
+    assert (await funding.get(f"{EDITION}/partners?kind=ngo")).status_code == 422
+    assert len(await found("country=not_stated")) == 112
+    assert await found("q=türkiye") == ["Turkey, Republic of"]
+    assert await found('q="humanitarian fund"') == [
+        "CAR Common Humanitarian Fund \N{EN DASH} MPTF",
+        "South Sudan Common Humanitarian Fund - MPTF",
+        "Sudan Common Humanitarian Fund - MPTF",
+    ]
+    assert await found("q=undp&sort=-name") == [
+        "United Nations Development Programme (UNDP)",
+        "UN Development Programme (UNDP)",
+        "UNDP Project Clearing Account",
+    ]

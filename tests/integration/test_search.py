@@ -41,6 +41,7 @@ TEXTS: dict[str, Callable[[Row], list[str]]] = {
         *named(row["place"]["country"]),
     ],
     f"{FUNDING}/initiatives": lambda row: [row["name"], row["section"], row["buys"] or ""],
+    f"{FUNDING}/editions/MI-2015/partners": lambda row: [row["as_printed"], row["name"], *named(row["country"])],
 }  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -336,12 +338,19 @@ INITIATIVE = {
     "code": "ED-1-fund", "edition": "ED-1", "kind": "fund", "section": "Funds", "name": "A fund", "amount": "5.00",
     "currency": "EUR", "source_document": "document-1",
 }  # fmt: skip
+PARTNER = {
+    "code": "ED-1-partner", "edition": "ED-1", "as_printed": "Kenya, Republic of", "name": "Kenya", "kind": "state",
+    "country_code": "KEN", "source_document": "document-1", "source_line": "7",
+}  # fmt: skip
 
 
 def errors_of(
-    totals: list[dict[str, str | None]] | None = None, initiatives: list[dict[str, str | None]] | None = None
+    totals: list[dict[str, str | None]] | None = None,
+    initiatives: list[dict[str, str | None]] | None = None,
+    partners: list[dict[str, str | None]] | None = None,
+    vocabulary: Vocabulary = VOCABULARY,
 ) -> list[tuple[str, str | None]]:
-    """What is wrong with these small tables, each row TOTAL or INITIATIVE with other cells; the first is row 2."""
+    """What is wrong with these small tables, each row that of the table above with other cells; the first is row 2."""
 
     def rows(
         model: type[rules.AnyRow], base: dict[str, str], changes: list[dict[str, str | None]]
@@ -356,8 +365,9 @@ def errors_of(
         vocabulary=[],
         printed_totals=rows(template.PrintedTotalRow, TOTAL, totals or []),
         initiatives=rows(template.InitiativeRow, INITIATIVE, initiatives or []),
+        partners=rows(template.PartnerRow, PARTNER, partners or []),
     )
-    return named(rules.small_table_errors(tables, VOCABULARY))
+    return named(rules.small_table_errors(tables, vocabulary))
 
 
 @pytest.mark.parametrize(
@@ -400,13 +410,44 @@ def test_every_wrong_cell_of_an_initiative_is_named(cells: dict[str, str | None]
     assert errors_of(initiatives=[cells]) == [(code, f"/initiatives/2/{column}") for code, column in found]
 
 
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"kind_as_printed": "Republic", "source_last_line": "8"}, []),
+        ({"kind": "academia", "country_code": None, "source_line": None}, []),
+        ({"contributor_code": "KEN", "organization_code": "IOM"}, []),
+        ({"edition": "ED-2"}, [("does_not_match", "edition")]),
+        ({"country_code": None}, [("empty_cell", "country_code")]),
+        ({"kind": "territory", "country_code": None}, [("empty_cell", "country_code")]),
+        ({"kind": "foundation"}, [("not_applicable", "country_code")]),
+        ({"kind_as_printed": "Kingdom"}, [("does_not_match", "kind_as_printed")]),
+        ({"contributor_code": "KNE"}, [("unknown_code", "contributor_code")]),
+        ({"contributor_code": "NOR"}, [("does_not_match", "contributor_code")]),
+        ({"organization_code": "OIM"}, [("unknown_code", "organization_code")]),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_last_line": "7"}, [("invalid_value", "source_last_line")]),
+    ],
+)
+def test_every_wrong_cell_of_a_partner_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    known = replace(VOCABULARY, contributors={"KEN": "KEN", "NOR": "NOR"}, organizations=frozenset({"IOM"}))
+    assert errors_of(partners=[cells], vocabulary=known) == [(code, f"/partners/2/{column}") for code, column in found]
+
+
+def test_codes_of_contributors_and_organizations_are_taken_where_none_is_known() -> None:
+    assert errors_of(partners=[{"contributor_code": "NOR", "organization_code": "IOM"}]) == []
+
+
 def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
-    assert errors_of(totals=[{}, {"value": "RP-south"}, {}, {}], initiatives=[{}, {}, {"currency": None}]) == [
+    assert errors_of(
+        totals=[{}, {"value": "RP-south"}, {}, {}], initiatives=[{}, {}, {"currency": None}], partners=[{}, {}]
+    ) == [
         ("empty_cell", "/initiatives/4/currency"),
         ("repeated_row", "/printed-totals/4/code"),
         ("repeated_row", "/printed-totals/5/code"),
         ("repeated_row", "/initiatives/3/code"),
         ("repeated_row", "/initiatives/4/code"),
+        ("repeated_row", "/partners/3/code"),
     ]
 
 

@@ -12,7 +12,15 @@ from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
-from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, RESULTS, VOCABULARY
+from mmptf_funding.editions.queries import (
+    EDITIONS,
+    INITIATIVES,
+    PARTNERS,
+    PRINTED_TOTALS,
+    REQUIREMENTS,
+    RESULTS,
+    VOCABULARY,
+)
 from mmptf_funding.imports import ledger_routes as ledger_imports
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
@@ -72,6 +80,7 @@ SERVICE = Service(
         "requirements": "requirement",
         "printed_totals": "printed_total",
         "initiatives": "initiative",
+        "partners": "partner",
         "ledger_entries": "ledger_entry",
         "closings": "closing",
     },
@@ -87,7 +96,7 @@ SERVICE = Service(
             *("transfer_limit", "transfer_proposal"),
         }
     ),
-    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, PARTNERS, RESULTS, REQUIREMENTS, INITIATIVES),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 

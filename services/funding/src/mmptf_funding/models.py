@@ -228,6 +228,20 @@ class InitiativeRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class PartnerRow(Record, Base, table=True):
+    """A donor or partner that an edition lists; country: ISO 3166-1 alpha-3 of a state or a territory."""
+
+    __tablename__ = "partner"
+    __table_args__ = (sa.Index("partner_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    kind: str
+    name: str
+    country: str | None
+    position: int
+    words: list[str] = codes()
+
+
 class ProgrammeRow(Record, Base, table=True):
     """A programme as the catalogue describes it."""
 

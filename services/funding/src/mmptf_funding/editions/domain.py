@@ -79,6 +79,39 @@ InitiativeKind = TypeAliasType(
 - `co_funding`: a project of the European Union of which a part, the co-funding, is still asked for
 """
 
+PartnerKind = TypeAliasType(
+    "PartnerKind",
+    Literal[
+        "state",
+        "territory",
+        "un_organization",
+        "multi_partner_trust_fund",
+        "international_financial_institution",
+        "intergovernmental_organization",
+        "public_body",
+        "non_governmental_organization",
+        "foundation",
+        "private_sector",
+        "academia",
+        "other",
+    ],
+)
+"""What a donor or partner of an edition's publisher is.
+
+- `state`: a State, by whichever of its authorities it gives
+- `territory`: the authorities of a territory, such as Kosovo
+- `un_organization`: an organization, office, mission or programme of the United Nations system, or a fund run by one
+- `multi_partner_trust_fund`: a fund or joint programme of several donors for several United Nations organizations
+- `international_financial_institution`: a bank or fund of several States that finances work in many countries
+- `intergovernmental_organization`: another organization that States founded by agreement, such as NATO
+- `public_body`: an agency, institute or hospital that one State or its regions run
+- `non_governmental_organization`: an association, charity or movement that no government runs
+- `foundation`: a foundation, by its name, of whichever founder
+- `private_sector`: a company
+- `academia`: a university, an academy or a research institute
+- `other`: none of these, or its name does not say what it is
+"""
+
 PrintedTotalAgreement = TypeAliasType(
     "PrintedTotalAgreement",
     Literal["equal", "explained", "different"],

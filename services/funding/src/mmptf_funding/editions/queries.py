@@ -122,6 +122,41 @@ PRINTED_TOTALS = Listing(
     },
 )
 
+PARTNERS = Listing(
+    path=f"{PATH}/editions/{{edition}}/partners",
+    entity="partner",
+    item=schemas.Partner,
+    page=schemas.PartnerPage,
+    rows="partner",
+    query=schemas.PartnerQuery,
+    sorts={"position": ("position", "int4"), "name": ('lower(name) COLLATE "C"', "text")},
+    filters={
+        "kind": Filter("kind = ANY({}::text[])"),
+        "country": Filter(
+            "country = ANY({}::text[])",
+            codes_named_in("partner", "country"),
+            places="country",
+            not_stated="country IS NULL",
+        ),
+        "q": search_in("record->>'as_printed'", "name", places="country = ANY({}::text[])", named=True),
+    },
+    columns={
+        "code": "code",
+        "edition": "edition",
+        "as_printed": "record->>'as_printed'",
+        "name": "name",
+        "kind": "kind",
+        "kind_as_printed": "record#>>'{sources,1,as_printed}'",
+        "country_code": "country",
+        "contributor_code": "record->>'contributor'",
+        "organization_code": "record->>'organization'",
+        "footnote": "record->>'footnote'",
+        "note": "record->>'note'",
+        **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
+        "source_last_line": _last_line("record#>>'{sources,0,locator}'"),
+    },
+)
+
 # A matrix that was stored as outcomes with outputs is answered with these as its levels.
 _RESULTS_AS_SENT = """CASE WHEN strpos(record::text, '"results":') > 0 THEN record::text ELSE (
     record::jsonb - 'outcomes' || jsonb_build_object(

@@ -20,7 +20,7 @@ TAG = openapi.Tag(
 )
 EDITIONS_TAG = openapi.Tag(
     "Editions",
-    "The publications of requirements: their vocabularies, printed totals beside sums of their rows, and their import.",
+    "The publications of requirements: vocabularies, printed totals beside sums of rows, partners, and their import.",
     supporting=True,
 )
 
@@ -76,6 +76,10 @@ _add_list_of_edition(
 _add_list_of_edition(
     queries.PRINTED_TOTALS,
     about="Every total and percentage that the edition prints, to be compared with what its rows add up to.",
+)
+_add_list_of_edition(
+    queries.PARTNERS,
+    about="The donors and partners that the edition lists; it does not say what each of them gave.",
 )
 _add_list_of_edition(
     queries.RESULTS,

@@ -1,4 +1,4 @@
-"""The wire shapes of editions: vocabulary, requirements, printed totals, reconciliation, initiatives, results."""
+"""The wire shapes of editions: vocabulary, requirements, printed totals, reconciliation, and what else they print."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.editions.domain import (
     InitiativeKind,
+    PartnerKind,
     PrintedTotalAgreement,
     PrintedTotalDivision,
     PrintedTotalUnit,
@@ -74,8 +75,8 @@ PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 class Edition(ResponseModel):
     """A publication of funding requirements for migration programmes, such as Migration Initiatives 2015.
 
-    Its vocabulary, printed totals, results and reconciliation are read below its path; `/funding/v1/requirements` and
-    `/funding/v1/initiatives` list what it asks for.
+    Its vocabulary, printed totals, partners, results and reconciliation are read below its path;
+    `/funding/v1/requirements` and `/funding/v1/initiatives` list what it asks for.
     """
 
     code: Code
@@ -355,6 +356,42 @@ class Initiative(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
+class Partner(ResponseModel):
+    """A donor or partner that an edition lists, such as a State, a fund or a company.
+
+    The list says of nobody how much it gave, for what, or when.
+    """
+
+    code: Code
+    """Code of the record, such as `MI-2015-partner-001`."""
+    edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
+    as_printed: str
+    """The name as the edition prints it."""
+    name: str
+    """Usual name; of a State that of the edition's year."""
+    kind: PartnerKind
+    """What it is; its entry in `sources` is verified where the printed name says so."""
+    country: CountryCode | None
+    """ISO 3166-1 alpha-3 code of a State or a territory, or `XKX`; null for all others."""
+    footnote: str | None
+    """Text that has to be shown with the name, such as that on Kosovo; null where there is none."""
+    contributor: Code | None
+    """Code of the contributor to the Fund that it is, as at `/funding/v1/contributors`; null where it is none."""
+    organization: Code | None
+    """Code of the organization that it is, as at `/catalog/v1/organizations`; null where it is none of them."""
+    note: str | None
+    """What a reader of the name has to know; null where there is nothing."""
+    sources: list[SourceRef]
+    """Where the name stands, and whether it says what it names: the second entry is not verified where the kind is our
+    own classification.
+    """
+    position: int
+    """Position in the order of the document, from 1."""
+    updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
+
+
 class MatrixResultLevel(ResponseModel):
     """A level of results below the impact, by the document's own name for it."""
 
@@ -429,6 +466,10 @@ class PrintedTotalPage(Page[PrintedTotal]):
 
 class InitiativePage(Page[Initiative]):
     """One page of initiatives."""
+
+
+class PartnerPage(Page[Partner]):
+    """One page of donors and partners."""
 
 
 class ResultsMatrixPage(Page[ResultsMatrix]):
@@ -625,6 +666,30 @@ class InitiativeQuery(ListQuery):
     q: Annotated[
         Search | None,
         Field(description=f"Words by their beginning, in name, section and purpose. {HOW}", examples=["climate"]),
+    ] = None
+
+
+class PartnerQuery(ListQuery):
+    """Which donors and partners."""
+
+    sort: tuple[Literal["position", "-position", "name", "-name"], ...] = order_by("position")
+    kind: Annotated[
+        list[PartnerKind],
+        Field(default_factory=list, max_length=100, description="Only partners of this kind.", examples=["academia"]),
+    ]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a State or a territory; `not_stated` finds all other partners.",
+            examples=["NOR"],
+        ),
+    ]
+    q: Annotated[
+        Search | None,
+        Field(
+            description=f"Words by their beginning, in names; a country is found by each of its names. {HOW}",
+            examples=["humanitarian fund"],
+        ),
     ] = None
 
 

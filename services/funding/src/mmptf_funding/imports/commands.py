@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar, cast, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 import sqlalchemy as sa
 from asyncpg import Connection
@@ -29,6 +29,7 @@ from mmptf_common.storage.records import (
 )
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, money
+from mmptf_common.wire.places import names_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
@@ -41,12 +42,22 @@ from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
 from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, purpose_words, search_words
-from mmptf_funding.models import EditionRow, InitiativeRow, PrintedTotalRow, RequirementRow, SourceDocumentRow, TermRow
+from mmptf_funding.models import (
+    EditionRow,
+    InitiativeRow,
+    PartnerRow,
+    PrintedTotalRow,
+    RequirementRow,
+    SourceDocumentRow,
+    TermRow,
+)
 
 # The number of rows that are checked before other requests get a turn.
 TURN = 50
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
+OWN_CLASSIFICATION = "The kind is our own classification; the document prints the name alone."
+_CONTRIBUTORS = "SELECT code, country FROM contributor"
 Progress = Callable[[str, int], None]
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -102,6 +113,7 @@ async def check_edition(
         vocabulary=await _read(template.VocabularyRow, tables, errors),
         printed_totals=await _read(template.PrintedTotalRow, tables, errors),
         initiatives=await _read(template.InitiativeRow, tables, errors),
+        partners=await _read(template.PartnerRow, tables, errors),
     )
     requirements = _each(tables.get("requirements", ()))
     first: list[RawRow] = []
@@ -126,7 +138,8 @@ async def check_edition(
     staged = await _stage(connection, first, requirements, vocabulary, shown, errors, progress)
     errors.add(rules.small_table_errors(small, vocabulary))
     await _add_repeated_rows(connection, edition, errors)
-    errors.add(await _initiatives_taken(connection, edition, small.initiatives))
+    errors.add(await _taken(connection, edition, "initiatives", "initiative", small.initiatives))
+    errors.add(await _taken(connection, edition, "partners", "partner", small.partners))
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
@@ -139,7 +152,7 @@ async def changed_since(write: Write, checked: Checked) -> bool:
     changed: bool = await write.connection.fetchval(
         "SELECT EXISTS (SELECT FROM change WHERE seq > $1 AND entity = ANY($2))",
         checked.last,
-        ["document", "edition", "term", "requirement", "printed_total", "initiative"],
+        ["document", "edition", "term", "requirement", "printed_total", "initiative", "partner", "contributor"],
     )
     return changed
 
@@ -281,7 +294,9 @@ async def _vocabulary(
         errors.add(rules.place_errors(number, row, terms["region"], suggestions))
     documents = {found["code"] for found in await connection.fetch("SELECT code FROM source_document")}
     documents |= {row.document for _, row in given.edition}
-    return Vocabulary(edition, terms, frozenset(documents), suggestions)
+    contributors = {found["code"]: found["country"] for found in await connection.fetch(_CONTRIBUTORS)}
+    organizations = frozenset(found["code"] for found in await connection.fetch("SELECT code FROM organization"))
+    return Vocabulary(edition, terms, frozenset(documents), suggestions, contributors, organizations)
 
 
 async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, dict[str, Term]]:
@@ -480,15 +495,19 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
     )
 
 
-async def _initiatives_taken(
-    connection: Connection, edition: str, given: Sequence[tuple[int, template.InitiativeRow]]
+async def _taken(
+    connection: Connection,
+    edition: str,
+    table: Literal["initiatives", "partners"],
+    stored: Literal["initiative", "partner"],
+    given: Sequence[tuple[int, template.InitiativeRow | template.PartnerRow]],
 ) -> list[ErrorDetail]:
-    """An error for each initiative whose code belongs to another edition."""
+    """An error for each row of a table whose code belongs to another edition; stored: where its rows are stored."""
     rows = {row.code: number for number, row in given}
     found = await connection.fetch(
-        "SELECT code, edition FROM initiative WHERE code = ANY($1) AND edition <> $2", list(rows), edition
+        f"SELECT code, edition FROM {stored} WHERE code = ANY($1) AND edition <> $2", list(rows), edition
     )
-    return [rules.taken("initiatives", rows[code], code, other) for code, other in found]
+    return [rules.taken(table, rows[code], code, other) for code, other in found]
 
 
 async def _rows_left_out(connection: Connection, edition: str) -> list[ErrorDetail]:
@@ -556,6 +575,8 @@ def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> Iterat
         yield "printed-totals", [_printed_total_row(row, n, vocabulary, at) for n, (_, row) in numbered]
     if small.initiatives:
         yield "initiatives", [_initiative_row(row, n, at) for n, (_, row) in enumerate(small.initiatives, 1)]
+    if small.partners:
+        yield "partners", [_partner_row(row, n, at) for n, (_, row) in enumerate(small.partners, 1)]
 
 
 def _document_row(row: template.EditionRow, at: datetime) -> SourceDocumentRow:
@@ -690,6 +711,40 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
         currency=row.currency,
         position=position,
         words=words(" ".join(filter(None, (row.name, row.section, row.buys)))),
+        updated=at,
+        record=record.model_dump(mode="json"),
+    )
+
+
+def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> PartnerRow:
+    document, line, last = row.source_document, row.source_line, row.source_last_line
+    kind = _source("kind", document, line, row.kind_as_printed)
+    if row.kind_as_printed is None:
+        kind = kind.model_copy(update={"verified": False, "note": OWN_CLASSIFICATION})
+    record = public.Partner(
+        code=row.code,
+        edition=row.edition,
+        as_printed=row.as_printed,
+        name=row.name,
+        kind=row.kind,
+        country=row.country_code,
+        footnote=row.footnote,
+        contributor=row.contributor_code,
+        organization=row.organization_code,
+        note=row.note,
+        sources=[_source("as_printed", document, line, row.as_printed, last), kind],
+        position=position,
+        updated=at,
+    )
+    names = (row.as_printed, row.name, *names_of(row.country_code or NONE))
+    return PartnerRow(
+        code=row.code,
+        edition=row.edition,
+        kind=row.kind,
+        name=row.name,
+        country=row.country_code,
+        position=position,
+        words=words(" ".join(names)),
         updated=at,
         record=record.model_dump(mode="json"),
     )

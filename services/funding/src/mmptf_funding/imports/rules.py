@@ -58,12 +58,18 @@ class Suggestions:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The terms, by kind and code, and the documents that the rows of one edition may name."""
+    """The terms, by kind and code, and the records that the rows of one edition may name.
+
+    contributors: code -> the country of the contributor, None where it is none; empty where none is stored
+    organizations: their codes; empty where the catalogue is not known yet
+    """
 
     edition: str
     terms: Mapping[TermKind, Mapping[str, Term]]
     documents: frozenset[str]
     suggestions: Suggestions = field(default_factory=Suggestions)
+    contributors: Mapping[str, str | None] = field(default_factory=dict)
+    organizations: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class SmallTables:
     vocabulary: list[tuple[int, template.VocabularyRow]]
     printed_totals: list[tuple[int, template.PrintedTotalRow]]
     initiatives: list[tuple[int, template.InitiativeRow]]
+    partners: list[tuple[int, template.PartnerRow]]
 
 
 def vocabulary_errors(
@@ -279,7 +286,7 @@ def requirement_of(row: template.RequirementRow, vocabulary: Vocabulary) -> Requ
 
 
 def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[ErrorDetail]:
-    """The errors of printed totals and initiatives: first those of each row, then repeated codes."""
+    """The errors of all these tables but the vocabulary: first those of each row, then repeated codes."""
     errors: list[ErrorDetail] = []
     for number, edition in tables.edition:
         errors += _span_errors("edition", number, "note_last_line", edition.note_line, edition.note_last_line)
@@ -287,9 +294,12 @@ def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[Erro
         errors += printed_total_errors(number, total, vocabulary)
     for number, initiative in tables.initiatives:
         errors += initiative_errors(number, initiative, vocabulary)
+    for number, partner in tables.partners:
+        errors += partner_errors(number, partner, vocabulary)
     totals = [(number, printed_total_code(total)) for number, total in tables.printed_totals]
     errors += _repeated_codes("printed-totals", totals)
     errors += _repeated_codes("initiatives", [(number, row.code) for number, row in tables.initiatives])
+    errors += _repeated_codes("partners", [(number, row.code) for number, row in tables.partners])
     return errors
 
 
@@ -361,6 +371,41 @@ def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Voca
         detail = "target_amount and target_currency go together"
         errors.append(row_error("initiatives", number, "target_currency", ProblemCode.EMPTY_CELL, detail))
     errors += _span_errors("initiatives", number, "source_last_line", row.source_line, row.source_last_line)
+    return errors
+
+
+def partner_errors(number: int, row: template.PartnerRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a donor or partner with valid cells."""
+    errors = other_edition("partners", number, row.edition, vocabulary.edition)
+    suggest = vocabulary.suggestions
+
+    def add(column: str, code: ProblemCode, detail: str) -> None:
+        errors.append(row_error("partners", number, column, code, detail))
+
+    of_country = row.kind in ("state", "territory")
+    if of_country and row.country_code is None:
+        add("country_code", ProblemCode.EMPTY_CELL, f"a {row.kind} needs its code")
+    if not of_country and row.country_code is not None:
+        add("country_code", ProblemCode.NOT_APPLICABLE, "only a state or a territory has one")
+    if row.kind_as_printed is not None and row.kind_as_printed not in row.as_printed:
+        detail = f"{shown(row.kind_as_printed)} is not in {shown(row.as_printed)}"
+        add("kind_as_printed", ProblemCode.DOES_NOT_MATCH, detail)
+    contributors = vocabulary.contributors
+    if contributors and (code := row.contributor_code) is not None:
+        if code not in contributors:
+            errors.append(not_in("partners", number, "contributor_code", code, contributors, suggest=suggest))
+        elif contributors[code] != row.country_code:
+            detail = f"the country of {code} is {contributors[code]}, not {row.country_code}"
+            add("contributor_code", ProblemCode.DOES_NOT_MATCH, detail)
+    organizations = sorted(vocabulary.organizations)
+    if organizations and row.organization_code not in (None, *organizations):
+        errors.append(
+            not_in("partners", number, "organization_code", row.organization_code or "", organizations, suggest=suggest)
+        )
+    if row.source_document not in vocabulary.documents:
+        documents = sorted(vocabulary.documents)
+        errors.append(not_in("partners", number, "source_document", row.source_document, documents, suggest=suggest))
+    errors += _span_errors("partners", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
 
 

@@ -116,6 +116,7 @@ class TemplateQuery(BaseModel):
             "requirements",
             "printed-totals",
             "initiatives",
+            "partners",
             "ledger-entries",
             "control-totals",
         ],

@@ -1,4 +1,4 @@
-"""The import template of an edition: five tables, the models of their rows, and the type of each column."""
+"""The import template of an edition: six tables, the models of their rows, and the type of each column."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ from mmptf_funding.editions import domain
 from mmptf_funding.ledger.domain import LedgerEntryKindSent
 
 TableName = Literal[
-    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "bank-statement", "ledger-entries",
-    "control-totals",
+    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners", "bank-statement",
+    "ledger-entries", "control-totals",
 ]  # fmt: skip
 # Those of an edition, which a workbook has.
-TABLES: tuple[TableName, ...] = ("edition", "vocabulary", "requirements", "printed-totals", "initiatives")
+TABLES: tuple[TableName, ...] = (
+    *("edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners"),
+)
 # Those of entries of earlier years.
 LEDGER_TABLES: tuple[TableName, ...] = ("control-totals", "ledger-entries")
 # Populations are in the index of the filters with the other codes of a row, of which it has a third of a page.
@@ -253,6 +255,33 @@ class InitiativeRow(Row):
     source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
 
 
+class PartnerRow(Row):
+    """The donors and partners that the edition lists; it does not say what each of them gave."""
+
+    table = "partners"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    as_printed: Annotated[Text, Field(description="the name as the list prints it")]
+    name: Annotated[Text, Field(description="its usual name")]
+    kind: Annotated[domain.PartnerKind, Field(description="what it is")]
+    kind_as_printed: Annotated[
+        Text | None, Field(description="the words of the printed name that say so; empty where none does")
+    ] = None
+    country_code: Annotated[
+        CountryCode | None, Field(description="ISO 3166-1 alpha-3; if and only if it is a state or a territory")
+    ] = None
+    contributor_code: Annotated[Code | None, Field(description="code of the contributor to the Fund that it is")] = None
+    organization_code: Annotated[
+        Code | None, Field(description="code of the organization that it is, as in the catalogue")
+    ] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the name")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
 class BankStatementRow(Row):
     """A bank statement: one row for each booked entry, and one without an entry where nothing was booked."""
 
@@ -324,8 +353,8 @@ class ControlTotalRow(Row):
 ROWS: Mapping[TableName, type[Row]] = {
     row.table: row  # type: ignore[misc]  # each names itself by one of `TableName`
     for row in (
-        *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, BankStatementRow),
-        *(LedgerEntryRow, ControlTotalRow),
+        *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, PartnerRow),
+        *(BankStatementRow, LedgerEntryRow, ControlTotalRow),
     )
 }
 TEMPLATE: Template[TableName] = Template(ROWS, TABLES)
