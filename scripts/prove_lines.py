@@ -1,10 +1,11 @@
-"""Checks an edition's rows against the text of its document: every figure has to be on the line that its row names.
+"""Checks an edition's rows against the text of its document: figures and names have to be on the lines of their rows.
 
     python scripts/prove_lines.py DOCUMENT.txt [REQUIREMENTS.csv]
 
 DOCUMENT.txt is the publication as plain text, which this project does not contain; lines are numbered from 1. The rows
 are those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and the packaged
-printed totals and initiatives. Prints one line for every row whose figure is not on its line, and exits with 1.
+printed totals, initiatives and partners. Prints one line for every row whose figure or name is not on its line, and for
+every name of the list of partners that no row has, and exits with 1.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import csv
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "services/funding/src/mmptf_funding/data/MI-2015"
+ENDS = ((min, "source_line"), (max, "source_last_line"))
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -71,6 +74,30 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
             yield f"{row['code']}: line {row['target_line']} does not contain {target!r}"
 
 
+def partner_errors(lines: list[str], partners: list[dict[str, str]]) -> Iterator[str]:
+    """One line for each name that the list of partners has and the rows have not, or have on other lines."""
+    first, last = (choose(int(row[line] or row["source_line"]) for row in partners) for choose, line in ENDS)
+    printed: list[tuple[str, int, int]] = []
+    at = 0
+    # Each name ends with the sign that stands before the next one, also where it goes on in the next line.
+    words = [(word, number) for number in range(first, last + 1) for word in lines[number - 1].split()]
+    for n, (word, _) in enumerate([*words, ("•", last)]):
+        if word == "•":
+            name = words[at:n]
+            printed.append((" ".join(word for word, _ in name), name[0][1], name[-1][1]))
+            at = n + 1
+    rows = [
+        (row["as_printed"], int(row["source_line"]), int(row["source_last_line"] or row["source_line"]))
+        for row in partners
+    ]
+    for missing in Counter(printed) - Counter(rows):
+        yield f"{missing} is printed, and no partner"
+    for added in Counter(rows) - Counter(printed):
+        yield f"{added} is a partner, and not printed"
+    if rows != printed and Counter(rows) == Counter(printed):
+        yield "the partners are in another order than in the list"
+
+
 def main() -> int:
     """Print the errors, or the number of checked rows; returns the exit code: 0 all right, 1 errors, 2 usage."""
     if len(sys.argv) not in (2, 3):
@@ -80,8 +107,10 @@ def main() -> int:
     lines = Path(sys.argv[1]).read_text("utf-8").split("\n")
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
-    found = list(errors(lines, requirements, others))
-    print("\n".join(found) or f"{len(requirements)} requirements and {len(others)} other figures are on their lines")
+    partners = rows_of(DATA / "partners.csv")
+    found = [*errors(lines, requirements, others), *partner_errors(lines, partners)]
+    counts = f"{len(requirements)} requirements, {len(others)} other figures and {len(partners)} partners"
+    print("\n".join(found) or f"{counts} are on their lines")
     return 1 if found else 0
 
 
