@@ -4,8 +4,8 @@
 
 DOCUMENT.txt is the publication as plain text, which this project does not contain; lines are numbered from 1. The rows
 are those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and the packaged
-printed totals, initiatives and partners. Prints one line for every row whose figure or name is not on its line, and for
-every name of the list of partners that no row has, and exits with 1.
+printed totals, initiatives and partners. Prints one line for every row of which a figure or a name is not on its line,
+and for every name of the list of partners that no row has, and exits with 1.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DATA = Path(__file__).parents[1] / "services/funding/src/mmptf_funding/data/MI-2015"
+# Names of countries that are no places of the edition, or that its text also prints otherwise.
+OTHER_NAMES = {"MWI": ["Malawi"], "SAU": ["Saudi Arabia"], "XKX": ["Kosovo"]}
+# A title or a name takes this many lines at most.
+MOST_LINES = 6
 ENDS = ((min, "source_line"), (max, "source_last_line"))
 
 
@@ -74,6 +78,36 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
             yield f"{row['code']}: line {row['target_line']} does not contain {target!r}"
 
 
+def initiative_errors(
+    lines: list[str], initiatives: list[dict[str, str]], vocabulary: list[dict[str, str]]
+) -> Iterator[str]:
+    """One line for each title without an amount, country, partner or heading of a section that is not where it is said.
+
+    What takes several lines has to begin in the first of them.
+    """
+    places = [row for row in vocabulary if row["kind"] == "place" and row["country_code"]]
+    names = {row["country_code"]: [row["name"], *row["as_printed"].split("|")] for row in places}
+    for code, others in OTHER_NAMES.items():
+        names.setdefault(code, []).extend(others)
+
+    def begins(name: str, at: str) -> bool:
+        first, following = (same(" ".join(lines[int(at) - 1 : int(at) - 1 + n])) for n in (1, MOST_LINES))
+        return 0 <= following.find(same(name)) < len(first)
+
+    for row in initiatives:
+        code = row["code"]
+        if not row["amount"] and not begins(row["name"], row["source_line"]):
+            yield f"{code}: {row['name']!r} does not begin in line {row['source_line']}"
+        if row["area_line"] and not begins(row["section"], row["area_line"]):
+            yield f"{code}: the heading {row['section']!r} does not begin in line {row['area_line']}"
+        for country, _, at in (cell.rpartition(":") for cell in filter(None, row["countries"].split("|"))):
+            if not any(begins(name, at) for name in names[country]):
+                yield f"{code}: line {at} does not name {country}"
+        for name, _, at in (cell.rpartition(":") for cell in filter(None, row["partners"].split("|"))):
+            if not begins(name, at):
+                yield f"{code}: {name!r} does not begin in line {at}"
+
+
 def partner_errors(lines: list[str], partners: list[dict[str, str]]) -> Iterator[str]:
     """One line for each name that the list of partners has and the rows have not, or have on other lines."""
     first, last = (choose(int(row[line] or row["source_line"]) for row in partners) for choose, line in ENDS)
@@ -107,8 +141,12 @@ def main() -> int:
     lines = Path(sys.argv[1]).read_text("utf-8").split("\n")
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
-    partners = rows_of(DATA / "partners.csv")
-    found = [*errors(lines, requirements, others), *partner_errors(lines, partners)]
+    partners, initiatives = rows_of(DATA / "partners.csv"), rows_of(DATA / "initiatives.csv")
+    found = [
+        *errors(lines, requirements, others),
+        *initiative_errors(lines, initiatives, rows_of(DATA / "vocabulary.csv")),
+        *partner_errors(lines, partners),
+    ]
     counts = f"{len(requirements)} requirements, {len(others)} other figures and {len(partners)} partners"
     print("\n".join(found) or f"{counts} are on their lines")
     return 1 if found else 0

@@ -159,8 +159,12 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "overall_currency": at("overall.currency"),
         "target_amount": at("target.amount"),
         "target_currency": at("target.currency"),
-        "target_line": at("sources.1.line"),
+        "target_line": of_field("target", lambda source: at(f"{source}.line")),
         "source_last_line": last_line("sources.0.locator"),
+        "area_code": at("area"),
+        "area_line": of_field("area", lambda source: at(f"{source}.line")),
+        "countries": lambda item: [f"{each['code']}:{each['line']}" for each in item["countries"]],
+        "partners": lambda item: [f"{each['as_printed']}:{each['line']}" for each in item["partners"]],
     },
     "funding:list_editions": {"note_line": at("sources.0.line"), "note_last_line": last_line("sources.0.locator")},
     "funding:list_edition_partners": {

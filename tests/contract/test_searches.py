@@ -37,7 +37,7 @@ def test_every_list_of_texts_is_searched() -> None:
     }  # fmt: skip
     assert {o.id for o in SEARCHES} - {o.id for o in LISTED} == {
         "get_programme_facets", "get_programme_totals", "get_decision_facets", "get_requirement_facets",
-        "get_requirement_totals", "get_funding_totals",
+        "get_initiative_facets", "get_requirement_totals", "get_funding_totals",
     }  # fmt: skip
 
 

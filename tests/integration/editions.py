@@ -135,6 +135,11 @@ MADE_UP: Edition = {
             "currency": "EUR",
             "precision": "rounded",
             "source_document": "made-up-2016",
+            "area_code": "health",
+            "area_line": "28",
+            "countries": "KEN:29|XKX",
+            "partners": "A partner: the first:29|Another",
+            "footnote": "A footnote.",
         }
     ],
     "partners": [

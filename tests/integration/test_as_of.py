@@ -100,6 +100,8 @@ READS = {
         ),
         f"{FUNDING}/requirements/MI-2015-KEN-health",
         f"{FUNDING}/initiatives?limit=20",
+        f"{FUNDING}/initiatives?region=southern-africa&format=csv",
+        f"{FUNDING}/initiatives/facets?country=KEN",
         f"{FUNDING}/ledger?limit=4&sort=-amount",
         f"{FUNDING}/ledger?format=csv&reversal=true",
         f"{FUNDING}/ledger/facets?kind=pledge&kind=deposit",

@@ -218,6 +218,7 @@ UNDERSTOOD = [
     "/funding/v1/contributions?contributor=DEU&format=ndjson", "/funding/v1/requirements?place=RP-see-eeca&limit=1",
     "/funding/v1/requirements?edition=MI-2015&country=KEN&limit=2", "/funding/v1/totals?area=health&edition=MI-2015",
     "/funding/v1/requirements?country=none&limit=3", "/funding/v1/initiatives?edition=MI-2015&limit=1",
+    "/funding/v1/initiatives?area=health&country=KEN&region=asia-pacific",
     "/markers/v1/standings?marker=human_rights", "/markers/v1/translations?rubric=hr-marker-illustrative.1",
     "/markers/v1/indicator?target=human-rights-90", "/markers/v1/indicator/over-time?target=human-rights-90",
     "/markers/v1/assessments?grade=A", "/markers/v1/report?target=human-rights-90",

@@ -359,11 +359,11 @@ async def test_nested_lists_are_filtered(
 
 async def test_initiatives_have_separate_currencies_and_no_total(funding: httpx.AsyncClient) -> None:
     initiatives = await lines(funding, f"{FUNDING}/initiatives")
-    assert len(initiatives) == 54
+    assert len(initiatives) == 56
     stated = Counter((i["kind"], i["sum"]["currency"] if i["sum"] else None) for i in initiatives)
     assert stated == {
         ("initiative", "USD"): 22,
-        ("initiative", None): 12,
+        ("initiative", None): 14,
         ("fund", "USD"): 6,
         ("co_funding", "EUR"): 14,
     }
@@ -376,7 +376,8 @@ async def test_initiatives_have_separate_currencies_and_no_total(funding: httpx.
             assert source["document"] == DOCUMENT
             assert source["line"]
         fields = [source["field"] for source in initiative["sources"]]
-        assert fields == ["amount" if initiative["sum"] else "name", *(["target"] if initiative["target"] else [])]
+        further = [name for name in ("target", "area") if initiative[name]]
+        assert fields == ["amount" if initiative["sum"] else "name", *further]
     table = list(csv.DictReader(io.StringIO((await funding.get(f"{FUNDING}/initiatives?format=csv")).text)))
     assert [(line["amount"], line["currency"]) for line in table] == [
         (i["sum"]["amount"], i["sum"]["currency"]) if i["sum"] else ("", "") for i in initiatives

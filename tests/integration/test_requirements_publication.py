@@ -27,6 +27,7 @@ from tests.integration.requirement_rows import (
     total_of,
 )
 
+INITIATIVES = f"{FUNDING}/initiatives"
 # As the publication prints them, USD.
 REGIONS = {
     "East and Horn of Africa": 142_550_000,
@@ -347,7 +348,7 @@ async def test_every_code_is_a_term_of_the_vocabulary(
         (f"{EDITION}/printed-totals", schemas.PrintedTotal, 270),
         (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 252),
         (f"{EDITION}/results", schemas.ResultsMatrix, 2),
-        (f"{FUNDING}/initiatives", schemas.Initiative, 54),
+        (f"{FUNDING}/initiatives", schemas.Initiative, 56),
         (f"{EDITION}/partners", schemas.Partner, 173),
         (f"{FUNDING}/editions", schemas.Edition, 1),
     ],
@@ -441,3 +442,82 @@ async def test_partners_are_found_by_kind_country_and_words(funding: httpx.Async
         "UN Development Programme (UNDP)",
         "UNDP Project Clearing Account",
     ]
+
+
+async def test_initiatives_without_an_amount_stand_where_the_document_prints_them(funding: httpx.AsyncClient) -> None:
+    found = {i["code"]: i for i in await lines(funding, INITIATIVES)}
+    assert [*found].index("MI-2015-initiative-35") == [*found].index("MI-2015-co-funding-14") + 1
+    for code, title, line in (
+        ("MI-2015-initiative-35", "New York Migration Series 2015", 29590),
+        ("MI-2015-initiative-36", "PLURAL+ Youth Video Festival on Migration, Diversity and Social Inclusion", 29597),
+    ):
+        initiative = found[code]
+        assert (initiative["kind"], initiative["name"], initiative["sum"]) == ("initiative", title, None)
+        assert [(source["field"], source["line"]) for source in initiative["sources"]] == [("name", line)]
+        assert initiative["countries"] == [{"code": "USA", "line": 29530}]
+    assert found["MI-2015-initiative-36"]["partners"] == [
+        {"as_printed": "United Nations Alliance of Civilizations", "line": 29599}
+    ]
+
+
+async def test_initiatives_have_the_countries_partners_and_areas_of_their_texts(funding: httpx.AsyncClient) -> None:
+    initiatives = await lines(funding, INITIATIVES)
+    found = {i["code"].removeprefix("MI-2015-"): i for i in initiatives}
+    studied = ["DOM", "HTI", "KEN", "MUS", "PNG", "VNM"]
+    # The same project stands in two tables.
+    for code in ("initiative-09", "co-funding-02"):
+        assert [country["code"] for country in found[code]["countries"]] == studied
+    assert found["initiative-09"]["partners"] == [{"as_printed": "European Commission", "line": 31523}]
+    for initiative in initiatives:
+        kosovo = "XKX" in [country["code"] for country in initiative["countries"]]
+        assert kosovo == (initiative["footnote"] is not None)
+        areas = [source for source in initiative["sources"] if source["field"] == "area"]
+        assert len(areas) == (initiative["area"] is not None)
+        assert all(not source["verified"] and source["note"] and source["line"] for source in areas)
+    assert Counter(initiative["area"] for initiative in initiatives) == {
+        None: 29, "emergencies": 13, "environment": 6, "research": 5, "health": 3,
+    }  # fmt: skip
+
+
+async def test_initiatives_are_found_by_country_area_and_region(
+    funding: httpx.AsyncClient, terms: dict[tuple[str, str], Row]
+) -> None:
+    initiatives = await lines(funding, INITIATIVES)
+    regions = {term["country"]: term["region"] for (kind, _), term in terms.items() if kind == "place"}
+    of: dict[str, dict[str, list[str]]] = {
+        initiative["code"]: {
+            "country": (countries := [country["code"] for country in initiative["countries"]]),
+            "region": list({regions[country] for country in countries if country in regions}),
+            "area": [initiative["area"]] if initiative["area"] else [],
+            "kind": [initiative["kind"]],
+            "edition": ["MI-2015"],
+        }
+        for initiative in initiatives
+    }
+
+    def matching(filter_: str, *values: str) -> list[str]:
+        return [code for code, terms in of.items() if {*values} & {*terms[filter_]}]
+
+    async def found(query: str) -> list[str]:
+        return [initiative["code"] for initiative in await lines(funding, f"{INITIATIVES}?{query}")]
+
+    assert await found("country=KEN&country=SAU") == matching("country", "KEN", "SAU")
+    assert await found("area=health&area=research") == matching("area", "health", "research")
+    assert await found("region=southern-africa") == matching("region", "southern-africa")
+    assert await found("country=not_stated") == [code for code, terms in of.items() if not terms["country"]]
+    assert await found("area=not_stated") == [code for code, terms in of.items() if not terms["area"]]
+    # Saudi Arabia is no place of the edition, so that it is in none of its regions.
+    assert await found("country=SAU&region=middle-east-north-africa") == ["MI-2015-co-funding-01"]
+    assert await found("country=DEU") == []
+    for wrong in ("country=XXX", "area=helth", "region=southern-afrika"):
+        assert (await funding.get(f"{INITIATIVES}?{wrong}")).status_code == 422
+    facets = (await funding.get(f"{INITIATIVES}/facets")).json()
+    assert facets["total"] == len(initiatives)
+    for name, values in facets["facets"].items():
+        counted = {value["value"]: value["count"] for value in values}
+        expected = Counter(value for terms in of.values() for value in terms[name] or [None])
+        assert counted == expected, name
+        for value in values:
+            assert len(await lines(funding, value["link"])) == value["count"]
+    under = (await funding.get(f"{INITIATIVES}/facets?region=southern-africa&kind=co_funding")).json()
+    assert under["total"] == 1

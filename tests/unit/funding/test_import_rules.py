@@ -404,6 +404,11 @@ def test_every_wrong_cell_of_a_printed_total_is_named(
         ({"currency": None}, [("empty_cell", "currency")]),
         ({"amount": None}, [("empty_cell", "currency")]),
         ({"overall_amount": "1"}, [("empty_cell", "overall_currency")]),
+        ({"area_code": "health", "area_line": "9", "countries": "KEN:7|UGA", "partners": "UN: a part:8"}, []),
+        ({"area_code": "helth"}, [("unknown_code", "area_code")]),
+        ({"area_line": "9"}, [("not_applicable", "area_line")]),
+        ({"countries": "KEN:7|UGA|KEN:8"}, [("repeated_code", "countries")]),
+        ({"partners": "WHO|WHO:9"}, [("repeated_code", "partners")]),
     ],
 )
 def test_every_wrong_cell_of_an_initiative_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:

@@ -214,7 +214,10 @@ class PrintedTotalRow(Record, Base, table=True):
 
 
 class InitiativeRow(Record, Base, table=True):
-    """An initiative or fund of an edition; periods differ, so initiatives are never summed."""
+    """An initiative or fund of an edition; periods differ, so initiatives are never summed.
+
+    countries: ISO 3166-1 alpha-3 codes; area: code of an area of the edition, null where its section fits none
+    """
 
     __tablename__ = "initiative"
     __table_args__ = (sa.Index("initiative_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
@@ -224,6 +227,8 @@ class InitiativeRow(Record, Base, table=True):
     section: str
     amount: Decimal | None = Field(default=None, sa_type=AMOUNT)
     currency: str | None
+    area: str | None
+    countries: list[str] = codes()
     position: int
     words: list[str] = codes()
 

@@ -401,18 +401,46 @@ REQUIREMENTS = Listing(
     ),
 )
 
+# Of initiatives, which have no place of their own but countries: those of places in a region, in their own edition.
+_IN_REGION = """EXISTS (
+    SELECT FROM (SELECT edition AS named_in, country AS located, region AS around FROM term
+                  WHERE kind = 'place') AS placed
+     WHERE named_in = edition AND located = ANY(countries)"""
+_AREA_OF_INITIATIVE = replace(_known("area"), columns=(), not_stated="area IS NULL")
+
 INITIATIVES = Listing(
     path=f"{PATH}/initiatives",
     entity="initiative",
     item=schemas.Initiative,
     page=schemas.InitiativePage,
     rows="initiative",
-    record=completed("record::text", reading_note="'null'", target="'null'", target_as_printed="'null'"),
+    # Records of before have no notes of readers, or no countries.
+    record=completed(
+        completed("record::text", countries="'[]'", area="'null'", partners="'[]'", footnote="'null'"),
+        reading_note="'null'",
+        target="'null'",
+        target_as_printed="'null'",
+    ),
     query=schemas.InitiativeQuery,
     sorts={"position": ("position", "int4")},
     filters={
         "edition": OF_EDITION,
         "kind": Filter("kind = ANY({}::text[])"),
+        "area": _AREA_OF_INITIATIVE,
+        "country": Filter(
+            "countries && {}::text[]",
+            "SELECT DISTINCT named.country FROM initiative, unnest(countries) AS named(country)"
+            " WHERE lower(named.country) = ANY({})",
+            f"{PATH}/initiatives/facets",
+            places="country",
+            not_stated="countries = '{}'",
+        ),
+        "region": Filter(
+            f"{_IN_REGION} AND around = ANY({{}}::text[]))",
+            _known("region").codes,
+            LISTED_AT,
+            not_stated=f"NOT {_IN_REGION})",
+        ),
         "q": search_in("record->>'name'", "section", "record->>'buys'"),
     },
     columns={
@@ -432,7 +460,7 @@ INITIATIVES = Listing(
         "target_amount": "record#>>'{target,amount}'",
         "target_currency": "record#>>'{target,currency}'",
         "target_as_printed": "record->>'target_as_printed'",
-        "target_line": "record#>>'{sources,1,line}'",
+        "target_line": "CASE WHEN record->>'target_as_printed' IS NOT NULL THEN record#>>'{sources,1,line}' END",
         "buys": "record->>'buys'",
         "instrument": "record->>'instrument'",
         "confidence": "record->>'confidence'",
@@ -440,7 +468,29 @@ INITIATIVES = Listing(
         "reading_note": "record->>'reading_note'",
         **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
         "source_last_line": _last_line("record#>>'{sources,0,locator}'"),
+        "area_code": "area",
+        "area_line": """CASE WHEN area IS NOT NULL THEN (
+            SELECT source->>'line' FROM json_array_elements(record->'sources') AS listed(source)
+             WHERE source->>'field' = 'area') END""",
+        "countries": _cell("countries", "concat_ws(':', entry->>'code', entry->>'line')"),
+        "partners": _cell("partners", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
+        "footnote": "record->>'footnote'",
     },
+    facets={
+        "edition": Dimension("filtered.edition", "(SELECT name FROM edition WHERE code = {})"),
+        "kind": Dimension("filtered.kind"),
+        "area": _term("area", "area"),
+        "country": replace(COUNTRIES, join="LEFT JOIN LATERAL unnest(filtered.countries) AS v(code) ON true"),
+        "region": replace(
+            _term("region", "region"),
+            value="v.code",
+            join="""LEFT JOIN LATERAL (
+                SELECT DISTINCT region FROM term
+                 WHERE kind = 'place' AND edition = filtered.edition AND country = ANY(filtered.countries)
+                ) AS v(code) ON true""",
+        ),
+    },
+    facet_query=schemas.InitiativeFilter,
 )
 
 

@@ -301,6 +301,24 @@ class Reconciliation(ResponseModel):
     """
 
 
+class InitiativeCountry(ResponseModel):
+    """A country where the text places an initiative or a part of it, also as an example."""
+
+    code: CountryCode
+    """ISO 3166-1 alpha-3 code, or `XKX`."""
+    line: int | None
+    """Line of the document, counted from 1, where the name begins; null for documents without lines."""
+
+
+class NamedPartner(ResponseModel):
+    """Who takes part in an initiative or pays for a part of it, as the text says."""
+
+    as_printed: str
+    """The name as printed."""
+    line: int | None
+    """Line of the document, counted from 1, where it begins; null for documents without lines."""
+
+
 class Initiative(ResponseModel):
     """What an edition prints beside its regions: a multiregional initiative, a fund, or a project with co-funding.
 
@@ -341,6 +359,14 @@ class Initiative(ResponseModel):
     """The programme or facility through which it is funded, such as `Instrument for Pre-Accession (IPA)`; null where it
     is not stated.
     """
+    area: Code | None
+    """Code of the programmatic area of the edition that its section fits, by our own reading; null where none does."""
+    countries: list[InitiativeCountry]
+    """Countries where the text places it or a part of it; empty where it names none. Who only pays is in `partners`."""
+    partners: list[NamedPartner]
+    """Who takes part in it or pays for a part of it, by the text; empty where it names nobody."""
+    footnote: str | None
+    """Text that has to be shown with its names, such as that on Kosovo; null where there is none."""
     confidence: ReadingConfidence
     """How sure it is that name and amounts, which can stand apart in the text, belong together."""
     note: str | None
@@ -645,12 +671,9 @@ class RequirementTotalsQuery(RequirementFilter, TotalsQuery):
     ] = ["region"]
 
 
-class InitiativeQuery(ListQuery):
-    """Which initiatives."""
+class InitiativeFilter(PointInTime):
+    """Which initiatives: any of a repeated filter, all of different ones."""
 
-    sort: tuple[Literal["position", "-position"], ...] = order_by(
-        "position", description="By the position in the document; `-position` is from its end."
-    )
     edition: Annotated[
         Values, Field(description="Code of an edition, as at `/funding/v1/editions`.", examples=["MI-2015"])
     ]
@@ -663,10 +686,42 @@ class InitiativeQuery(ListQuery):
             examples=["initiative"],
         ),
     ]
+    area: Annotated[
+        Values,
+        Field(
+            description="Code of a programmatic area, as in the edition's vocabulary; `not_stated` finds those whose"
+            " section fits none.",
+            examples=["health"],
+        ),
+    ]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a country where the text places them; `not_stated` finds those for"
+            " which it names none.",
+            examples=["KEN"],
+        ),
+    ]
+    region: Annotated[
+        Values,
+        Field(
+            description="Code of a region, as in the edition's vocabulary, in which one of their countries is;"
+            " `not_stated` finds those of which none is in a region.",
+            examples=["southern-africa"],
+        ),
+    ]
     q: Annotated[
         Search | None,
         Field(description=f"Words by their beginning, in name, section and purpose. {HOW}", examples=["climate"]),
     ] = None
+
+
+class InitiativeQuery(InitiativeFilter, ListQuery):
+    """Which initiatives, and in which order."""
+
+    sort: tuple[Literal["position", "-position"], ...] = order_by(
+        "position", description="By the position in the document; `-position` is from its end."
+    )
 
 
 class PartnerQuery(ListQuery):

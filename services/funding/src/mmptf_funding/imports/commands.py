@@ -57,6 +57,7 @@ TURN = 50
 # Without an edition table, the edition is taken from the first of this many rows that names one.
 FIRST_ROWS = 100
 OWN_CLASSIFICATION = "The kind is our own classification; the document prints the name alone."
+OWN_AREA = "Which area the section belongs to is our own reading; the document does not say it."
 _CONTRIBUTORS = "SELECT code, country FROM contributor"
 Progress = Callable[[str, int], None]
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -678,6 +679,10 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
     sources = [_source(stated, row.source_document, row.source_line, row.amount_as_printed, row.source_last_line)]
     if row.target_amount is not None:
         sources.append(_source("target", row.source_document, row.target_line, row.target_as_printed))
+    if row.area_code is not None:
+        area = _source("area", row.source_document, row.area_line, None)
+        sources.append(area.model_copy(update={"verified": False, "note": OWN_AREA}))
+    countries = list(map(template.located_country, row.countries))
     record = public.Initiative(
         code=row.code,
         edition=row.edition,
@@ -695,6 +700,12 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
         target_as_printed=row.target_as_printed,
         buys=row.buys,
         instrument=row.instrument,
+        area=row.area_code,
+        countries=[public.InitiativeCountry(code=code, line=line) for code, line in countries],
+        partners=[
+            public.NamedPartner(as_printed=name, line=line) for name, line in map(template.located, row.partners)
+        ],
+        footnote=row.footnote,
         confidence=row.confidence,
         note=row.note,
         reading_note=row.reading_note,
@@ -709,6 +720,8 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
         section=row.section,
         amount=row.amount,
         currency=row.currency,
+        area=row.area_code,
+        countries=[code for code, _ in countries],
         position=position,
         words=words(" ".join(filter(None, (row.name, row.section, row.buys)))),
         updated=at,

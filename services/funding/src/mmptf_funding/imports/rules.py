@@ -370,6 +370,18 @@ def initiative_errors(number: int, row: template.InitiativeRow, vocabulary: Voca
     if (row.target_amount is None) != (row.target_currency is None):
         detail = "target_amount and target_currency go together"
         errors.append(row_error("initiatives", number, "target_currency", ProblemCode.EMPTY_CELL, detail))
+    areas = vocabulary.terms["area"]
+    if row.area_code is not None and row.area_code not in areas:
+        suggest = vocabulary.suggestions
+        errors.append(not_in("initiatives", number, "area_code", row.area_code, areas, suggest=suggest))
+    if row.area_code is None and row.area_line is not None:
+        detail = "the line is that of an area, and there is none"
+        errors.append(row_error("initiatives", number, "area_line", ProblemCode.NOT_APPLICABLE, detail))
+    for column, cells in (("countries", row.countries), ("partners", row.partners)):
+        named = [template.located(cell)[0] for cell in cells]
+        for twice in dict.fromkeys(name for name in named if named.count(name) > 1):
+            detail = f"{shown(twice)} is there twice"
+            errors.append(row_error("initiatives", number, column, ProblemCode.REPEATED_CODE, detail))
     errors += _span_errors("initiatives", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
 

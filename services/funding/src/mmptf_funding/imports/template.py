@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from mmptf_common.wire.base import Code, NewCode
 from mmptf_common.wire.codes import AmountPrecision, BudgetCategory
+from mmptf_common.wire.places import is_place
 from mmptf_common.wire.tables import (
     SEVERAL,
     Amount,
@@ -63,6 +64,14 @@ def located(cell: str) -> tuple[str, int | None]:
     return text, int(line)
 
 
+def located_country(cell: str) -> tuple[str, int | None]:
+    """The same of a country: its ISO 3166-1 alpha-3 code, or `XKX`; raises ValueError with what is expected."""
+    code, line = located(cell)
+    if not is_place(code, "country"):
+        raise ValueError("ISO 3166-1 alpha-3 codes of countries are expected, each with its line, such as KEN:1953")
+    return code, line
+
+
 def line_range(cell: str) -> tuple[int, int]:
     """The first and the last line of a range; raises ValueError with what is expected."""
     first, _, last = cell.partition("-")
@@ -84,6 +93,7 @@ def _read_by(read: Callable[[str], object]) -> AfterValidator:
 
 
 LocatedText = Annotated[Text, _read_by(located)]
+LocatedCountry = Annotated[Text, _read_by(located_country)]
 LineRange = Annotated[Text, _read_by(line_range)]
 
 
@@ -253,6 +263,29 @@ class InitiativeRow(Row):
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of the amount, or of the title without one")] = None
     source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+    area_code: Annotated[
+        Code | None, Field(description="area of the vocabulary that its section fits, where one does")
+    ] = None
+    area_line: Annotated[Line | None, Field(description="line of the section's heading, for an area")] = None
+    countries: Annotated[
+        list[LocatedCountry],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=100,
+            description="ISO 3166-1 alpha-3 codes of countries where the text places it, each with the line of its"
+            f" name, such as KEN:1953, separated by {SEVERAL}",
+        ),
+    ] = []
+    partners: Annotated[
+        list[LocatedText],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=MOST_LISTED,
+            description="who takes part or pays by the text, as printed, each with the line of the name,"
+            f" separated by {SEVERAL}",
+        ),
+    ] = []
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its names")] = None
 
 
 class PartnerRow(Row):

@@ -1,4 +1,4 @@
-"""The donors and partners that editions list."""
+"""The donors and partners that editions list; the area and the countries of their initiatives."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,8 @@ EXECUTE = "FOR EACH STATEMENT EXECUTE FUNCTION journal_write('partner')"
 
 
 def upgrade() -> None:  # noqa: D103
+    for table in ("initiative", "initiative_past"):
+        op.execute(f"ALTER TABLE {table} ADD COLUMN area varchar, ADD COLUMN countries text[] NOT NULL DEFAULT '{{}}'")
     op.create_table(
         "partner",
         sa.Column("code", sa.Text(collation="C"), nullable=False),
