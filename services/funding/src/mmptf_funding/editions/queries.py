@@ -135,10 +135,11 @@ PARTNERS = Listing(
         "country": Filter(
             "country = ANY({}::text[])",
             codes_named_in("partner", "country"),
+            "/catalog/v1/places",
             places="country",
             not_stated="country IS NULL",
         ),
-        "q": search_in("record->>'as_printed'", "name", places="country = ANY({}::text[])", named=True),
+        "q": search_in("record->>'as_printed'", "name", places="coalesce(country, 'none') = ANY({}::text[])"),
     },
     columns={
         "code": "code",

@@ -29,7 +29,6 @@ from mmptf_common.storage.records import (
 )
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, money
-from mmptf_common.wire.places import names_of
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.sources import Publication, SourceRef
@@ -130,6 +129,8 @@ async def check_edition(
     assert edition
     vocabulary = await _vocabulary(connection, edition, small, errors, alone=not first)
     if packaged:
+        # Others may have changed or renamed them since the package named them.
+        vocabulary = replace(vocabulary, contributors={}, organizations=frozenset())
         shown = await _with_corrections(packaged, vocabulary)
     else:
         shown = vocabulary
@@ -749,7 +750,6 @@ def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> Partn
         position=position,
         updated=at,
     )
-    names = (row.as_printed, row.name, *names_of(row.country_code or NONE))
     return PartnerRow(
         code=row.code,
         edition=row.edition,
@@ -757,7 +757,7 @@ def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> Partn
         name=row.name,
         country=row.country_code,
         position=position,
-        words=words(" ".join(names)),
+        words=words(f"{row.as_printed} {row.name}"),
         updated=at,
         record=record.model_dump(mode="json"),
     )
