@@ -17,6 +17,7 @@ BESIDE = {
     "catalog:get_decision_facets": "date_from=2020-01-01",
     "funding:get_contribution_facets": "amount_min=100000",
     "funding:get_requirement_facets": "region=asia-pacific",
+    "funding:get_initiative_facets": "q=migration",
     "funding:get_ledger_entry_facets": "date_from=2026-02-01",
     "funding:get_bank_entry_facets": "date_from=2026-03-10",
 }
@@ -29,6 +30,7 @@ LACKING = {
     ("get_ledger_entry_facets", "account"), ("get_ledger_entry_facets", "category"),
     ("get_ledger_entry_facets", "decision"),
     ("get_ledger_entry_facets", "flag"),
+    *(("get_initiative_facets", name) for name in ("area", "country", "region")),
 }  # fmt: skip
 
 

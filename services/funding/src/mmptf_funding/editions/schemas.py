@@ -691,7 +691,7 @@ class InitiativeFilter(PointInTime):
         Field(
             description="Code of a programmatic area, as in the edition's vocabulary; `not_stated` finds those whose"
             " section fits none.",
-            examples=["health"],
+            examples=["environment"],
         ),
     ]
     country: Annotated[
@@ -707,7 +707,7 @@ class InitiativeFilter(PointInTime):
         Field(
             description="Code of a region, as in the edition's vocabulary, in which one of their countries is;"
             " `not_stated` finds those of which none is in a region.",
-            examples=["southern-africa"],
+            examples=["east-horn-africa"],
         ),
     ]
     q: Annotated[
@@ -730,7 +730,7 @@ class PartnerQuery(ListQuery):
     sort: tuple[Literal["position", "-position", "name", "-name"], ...] = order_by("position")
     kind: Annotated[
         list[PartnerKind],
-        Field(default_factory=list, max_length=100, description="Only partners of this kind.", examples=["academia"]),
+        Field(default_factory=list, max_length=100, description="Only partners of this kind.", examples=["state"]),
     ]
     country: Annotated[
         Values,
@@ -743,7 +743,7 @@ class PartnerQuery(ListQuery):
         Search | None,
         Field(
             description=f"Words by their beginning, in names; a country is found by each of its names. {HOW}",
-            examples=["humanitarian fund"],
+            examples=["norway"],
         ),
     ] = None
 
