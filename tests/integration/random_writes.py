@@ -126,6 +126,8 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
         }
         await it.amend("requirement", code, columns, status=columns["status"])
     name = f"Named at {it.write.first}"
+    located = dice.sample(["KEN", "MOZ", "USA"], dice.randint(0, 3))
+    countries = [{"code": code, "line": None} for code in located]
     changes: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ("contributor", {"name": name}, {"name": name}),
         ("target", {"amount": Decimal(dice.randint(10**6, 10**9))}, {"event": name}),
@@ -133,7 +135,11 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
         ("printed_total", {"printed": Decimal(dice.randint(1, 10**9))}, {"note": name}),
         ("term", {"name": name, "position": dice.randint(-9, 999)}, {"name": name}),
         ("edition", {"name": name}, {"name": name}),
-        ("initiative", {"position": dice.randint(-9, 99)}, {"name": name}),
+        (
+            "initiative",
+            {"position": dice.randint(-9, 99), "countries": located},
+            {"name": name, "countries": countries},
+        ),
         ("partner", {"position": dice.randint(-9, 199)}, {"name": name}),
         ("results_matrix", {}, {"impact": name}),
         ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
