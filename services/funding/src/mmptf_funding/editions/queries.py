@@ -281,9 +281,10 @@ REQUIREMENTS = Listing(
     # The edition is the basis of the sums, so that requirements of two editions are never added together.
     rows="(SELECT *, 'requirement' AS money_stage, edition AS basis, 'USD' AS currency FROM requirement) AS rows",
     table="requirement",
-    # Records of before have no purpose.
+    # Records of before have no purpose, and those of earlier still no note on how they were read.
     record=completed(
-        "record::text", reading_note="'null'", purpose="'null'", topics="'[]'", narrative="'[]'", funders_named="'[]'"
+        completed("record::text", reading_note="'null'"),
+        **{"purpose": "'null'", "topics": "'[]'", "narrative": "'[]'", "funders_named": "'[]'"},
     ),
     query=schemas.RequirementQuery,
     sorts={
