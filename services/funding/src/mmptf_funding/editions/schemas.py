@@ -37,20 +37,12 @@ from mmptf_funding.editions.domain import (
     TermKind,
 )
 
-PopulationsNamed = TypeAliasType("PopulationsNamed", Literal["none", "one", "several"])
-"""How many target populations a requirement names.
+NumberNamed = TypeAliasType("NumberNamed", Literal["none", "one", "several"])
+"""How many target populations, or topics, a requirement names.
 
-- `none`: it names nobody
+- `none`: it names none
 - `one`: it names one
 - `several`: it names two or more
-"""
-
-TopicsNamed = TypeAliasType("TopicsNamed", Literal["none", "one", "several"])
-"""How many topics a requirement has.
-
-- `none`: it has none
-- `one`: it has one
-- `several`: it has two or more
 """
 
 RequirementDivision = TypeAliasType(
@@ -616,7 +608,7 @@ class RequirementFilter(PointInTime):
         ),
     ]
     populations_named: Annotated[
-        PopulationsNamed | None,
+        NumberNamed | None,
         Field(description="How many target populations the requirement names.", examples=["one"]),
     ] = None
     topic: Annotated[
@@ -624,11 +616,11 @@ class RequirementFilter(PointInTime):
         Field(
             description="Code of what the money is for, as in the edition's vocabulary; a requirement may have several."
             " `not_stated` finds those without any.",
-            examples=["counter-trafficking"],
+            examples=["health-assessments"],
         ),
     ]
     topics_named: Annotated[
-        TopicsNamed | None, Field(description="How many topics the requirement has.", examples=["one"])
+        NumberNamed | None, Field(description="How many topics the requirement has.", examples=["several"])
     ] = None
     amount_min: Annotated[
         Amount | None,
@@ -646,7 +638,7 @@ class RequirementFilter(PointInTime):
         Field(
             description="Words by their beginning, in place, region, area, topics and purpose; a country is found by"
             f" each of its names. {HOW}",
-            examples=["trafficking kenya"],
+            examples=["kenya refugees"],
         ),
     ] = None
 
