@@ -30,6 +30,7 @@ from mmptf_common import cli
 from mmptf_common.service import Service
 from mmptf_common.storage import migrations, privileges
 from mmptf_common.storage.engines import Database, ReadKind, write_engine
+from mmptf_common.storage.journal import CHANNEL
 from mmptf_local.cache import Cache, redis_binary, running_cache
 from mmptf_local.issuer import AUDIENCE
 from mmptf_local.postgres import Postgres, running_postgres
@@ -214,11 +215,15 @@ class RunningApp:
 
     @asynccontextmanager
     async def as_owner(self) -> AsyncIterator[AsyncSession]:
-        """A transaction of the owner of the tables, for what the role that serves may not do."""
+        """A transaction of the owner of the tables, for what the role that serves may not do.
+
+        Whoever waits for changes is notified as of any write.
+        """
         engine = write_engine(self.database_url, size=1)
         try:
             async with AsyncSession(engine) as session, session.begin():
                 yield session
+                await session.execute(sa.text(f"SELECT pg_notify('{CHANNEL}', '')"))
         finally:
             await engine.dispose()
 

@@ -136,7 +136,8 @@ def _codes(path: str, name: str) -> list[str]:
     if name == "criterion":
         # They are in the content of rubrics.
         return _criteria("programme_document")
-    (refused,) = client.get(path, params={name: UNHEARD_OF}).json()["errors"]
+    of_edition = path.replace("{edition}", "MI-2015")
+    (refused,) = client.get(of_edition, params={name: UNHEARD_OF}).json()["errors"]
     listed_at = refused["allowed"][0].removeprefix("see ")
     if not path.startswith("/catalog/") and (listed_at.startswith("/catalog/") or name == "grade"):
         # The catalogue, of which the other services keep copies, is not behind every API.

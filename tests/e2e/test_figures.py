@@ -251,8 +251,9 @@ def test_the_variables_of_the_dashboard_and_the_places_of_its_panels() -> None:
 def test_prometheus_is_told_every_process_and_the_rules() -> None:
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     (job,) = config["scrape_configs"]
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    ports = {name: compose["services"][name]["environment"]["METRICS_PORT"] for name in NAMES}
+    compose = yaml.safe_load((ROOT / "compose.external.yaml").read_text())
+    chosen = {name: compose["services"][name]["environment"]["METRICS_PORT"] for name in NAMES}
+    ports = {name: port.removeprefix("${METRICS_PORT:-").removesuffix("}") for name, port in chosen.items()}
     (targets,) = job["static_configs"]
     assert sorted(targets["targets"]) == sorted(f"{name}:{port}" for name, port in ports.items())
     assert job["job_name"] == ADDED["job"]

@@ -39,6 +39,8 @@ TEXTS: dict[str, Callable[[Row], list[str]]] = {
         *(row[term][name] or "" for term in ("place", "region", "area") for name in ("name", "as_printed")
           if name in row[term]),
         *named(row["place"]["country"]),
+        row["purpose"],
+        *(topic["name"] for topic in row["topics"]),
     ],
     f"{FUNDING}/initiatives": lambda row: [row["name"], row["section"], row["buys"] or ""],
     f"{FUNDING}/editions/MI-2015/partners": lambda row: [row["as_printed"], row["name"], *named(row["country"])],

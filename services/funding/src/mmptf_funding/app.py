@@ -15,7 +15,6 @@ from mmptf_funding.editions import routes as editions
 from mmptf_funding.editions.queries import (
     EDITIONS,
     INITIATIVES,
-    PARTNERS,
     PRINTED_TOTALS,
     REQUIREMENTS,
     RESULTS,
@@ -96,7 +95,7 @@ SERVICE = Service(
             *("transfer_limit", "transfer_proposal"),
         }
     ),
-    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, PARTNERS, RESULTS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 

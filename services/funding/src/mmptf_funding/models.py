@@ -108,8 +108,6 @@ class TermRow(Record, Base, table=True):
         sa.UniqueConstraint("edition", "kind", "term"),
         sa.Index("term_lower_term", sa.text("lower(term)"), "kind"),
         sa.Index("term_lower_country", sa.text("lower(coalesce(country, 'none'))"), "kind"),
-        # By which totals and facets find the name of each country.
-        sa.Index("term_country", "country", "kind"),
     )
 
     edition: str = Field(foreign_key="edition.code")

@@ -266,7 +266,8 @@ BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 # As the filter finds countries: also those that the place of a requirement covers.
 COUNTRIES = Dimension(
     "v.code",
-    "(SELECT name FROM term WHERE kind = 'place' AND country = {} ORDER BY edition DESC LIMIT 1)",
+    "(SELECT name FROM term WHERE kind = 'place' AND lower(coalesce(country, 'none')) = lower({0})"
+    " AND country = {0} ORDER BY edition DESC LIMIT 1)",
     f"""CROSS JOIN LATERAL (
         SELECT filtered.country UNION SELECT covered.country FROM {_COVERED}
          WHERE covered.edition = filtered.edition AND covered.term = filtered.place) AS v(code)""",

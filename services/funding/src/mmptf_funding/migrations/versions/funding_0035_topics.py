@@ -10,7 +10,6 @@ COLUMNS = "ADD COLUMN purpose varchar, ADD COLUMN topics text[] NOT NULL DEFAULT
 INDEXES = (
     "CREATE INDEX requirement_topics ON requirement USING gin (topics)",
     "CREATE INDEX requirement_topics_named ON requirement (cardinality(topics), code)",
-    "CREATE INDEX term_country ON term (country, kind)",
 )
 BY_TOPICS = """
 CREATE TABLE requirement_rollup_by_topics ( edition VARCHAR NOT NULL, region VARCHAR NOT NULL, area VARCHAR NOT
