@@ -141,7 +141,7 @@ FILTERS: list[tuple[str, Callable[[Row], bool]]] = [
     ("q=trafficking", says("trafficking")),
     ("topic=tuberculosis", has_topic("tuberculosis")),
     ("topic=ebola&topic=malaria", has_topic("ebola", "malaria")),
-    ("topic=diaspora&area=labour", every(has_topic("diaspora"), has("area", "labour"))),
+    ("topic=diaspora-engagement&area=labour", every(has_topic("diaspora-engagement"), has("area", "labour"))),
     ("topics_named=one", lambda row: len(row["topics"]) == 1),
     (
         "region=asia-pacific&area=labour&status=required&target_population=governments&amount_min=1000000&q=pro",

@@ -136,7 +136,7 @@ async def test_notes_for_users_are_apart_from_notes_on_the_reading(funding: http
     assert georgia["note"] == "The document prints no amount under this heading; its tables imply 1,000,000."
     assert "not read here" not in json.dumps([*found.values()])
     assert found["MI-2015-CAF-assistance"]["note"].count("Migrant Assistance") == 1
-    assert found["MI-2015-CAF-assistance"]["reading_note"] is None
+    assert found["MI-2015-CAF-assistance"]["reading_note"].startswith("What the money is for: ")
     # A line of the document is of use to whoever checks a figure, and to nobody else.
     for row in found.values():
         assert not re.search("[0-9]{4,5}(?![0-9,])", (row["note"] or "").replace("1,000,000", "")), row["note"]

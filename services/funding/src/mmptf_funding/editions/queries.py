@@ -266,8 +266,8 @@ BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
 # As the filter finds countries: also those that the place of a requirement covers.
 COUNTRIES = Dimension(
     "v.code",
-    "(SELECT name FROM term WHERE kind = 'place' AND lower(coalesce(country, 'none')) = lower({0})"
-    " AND country = {0} ORDER BY edition DESC LIMIT 1)",
+    "(SELECT name FROM term WHERE kind = 'place' AND lower(coalesce(country, 'none')) = lower({})"
+    " AND country IS NOT NULL ORDER BY edition DESC LIMIT 1)",
     f"""CROSS JOIN LATERAL (
         SELECT filtered.country UNION SELECT covered.country FROM {_COVERED}
          WHERE covered.edition = filtered.edition AND covered.term = filtered.place) AS v(code)""",
@@ -315,6 +315,8 @@ REQUIREMENTS = Listing(
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": search_in(
             *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed", "purpose"),
+            "(SELECT string_agg(topic->>'name', ' ' || chr(1) || ' ') FROM json_array_elements(record->'topics')"
+            " AS named(topic))",
             places="country = ANY({}::text[])",
             named=True,
         ),

@@ -55,7 +55,7 @@ RequirementDivision = TypeAliasType(
 - `place`: country, territory or other heading of the edition, such as `KEN`
 - `country`: ISO 3166-1 alpha-3 code; `none` stands for places that are no single country
 - `area`: programmatic area, such as `health`
-- `topic`: what the money is for, such as `diaspora`; `shared` stands for several, whose parts are not stated, and
+- `topic`: what the money is for, such as `hiv`; `shared` stands for several, whose parts are not stated, and
   `none` for none
 - `target_population`: people whom the money is for; `shared` stands for several of them, `none` for nobody named
 - `status`: whether an amount is asked for, the word "funded" is printed in its place, or the figure is missing
@@ -142,7 +142,7 @@ class RequirementTopic(ResponseModel):
     """A topic of a requirement: what its money is for."""
 
     code: Code
-    """Code of the topic in the vocabulary of the edition, such as `diaspora`."""
+    """Code of the topic in the vocabulary of the edition, such as `diaspora-engagement`."""
     name: str
     """Name of the topic in the vocabulary of the edition."""
     line: int | None

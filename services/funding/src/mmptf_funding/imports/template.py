@@ -60,7 +60,7 @@ def located(cell: str) -> tuple[str, int | None]:
     if not colon:
         return cell, None
     if not text or not _LINE.fullmatch(line):
-        raise ValueError("after the last colon the number of a line is expected, such as diaspora:1953")
+        raise ValueError("after the last colon the number of a line is expected, such as hiv:1953")
     return text, int(line)
 
 
@@ -184,7 +184,7 @@ class RequirementRow(Row):
         BeforeValidator(split_cell),
         Field(
             max_length=MOST_LISTED,
-            description=f"topics of the vocabulary, each with the line that carries it, such as diaspora:1953,"
+            description="topics of the vocabulary, each with the line that carries it, such as hiv:1953,"
             f" separated by {SEVERAL}",
         ),
     ] = []
