@@ -14,7 +14,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Set
 
-from prove_purposes import DATA, HERE, ranges_of, rows_of, several
+from prove_lines import DATA, rows_of
+from prove_purposes import HERE, ranges_of, several
 
 
 def topics_of(cell: str) -> set[str]:

@@ -15,21 +15,15 @@ Prints one line for each fault, and exits with 1; else the number of rows that w
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from prove_lines import DATA, rows_of
+
 HERE = Path(__file__).parent
-DATA = HERE.parent / "services/funding/src/mmptf_funding/data/MI-2015"
 MOST_WORDS, COPIED = 25, 7
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV with a header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def words_of(text: str) -> list[str]:
