@@ -108,7 +108,7 @@ def value_errors(pointer: str, value: str, unit: ResultUnit) -> Iterator[ErrorDe
 def indicator_errors(
     unit: ResultUnit,
     aggregation: ValueAggregation,
-    baseline: schemas.Baseline | None,
+    baseline: schemas.IndicatorBaseline | None,
     targets: Sequence[schemas.ResultTarget],
     disaggregations: Mapping[Code, Sequence[Code]],
 ) -> Iterator[ErrorDetail]:
@@ -210,7 +210,7 @@ def counted_value(values: Sequence[Reported], aggregation: ValueAggregation) -> 
     return values[-1].value
 
 
-def fraction_of(value: Fraction, baseline: Fraction, target: Fraction) -> schemas.Fraction | None:
+def fraction_of(value: Fraction, baseline: Fraction, target: Fraction) -> schemas.ProgressFraction | None:
     """How far a value has come from a baseline to a target, never limited; None where both are the same.
 
     The decimal is rounded down, towards less, to four places (ROUND_FLOOR) from the exact fraction.
@@ -219,7 +219,7 @@ def fraction_of(value: Fraction, baseline: Fraction, target: Fraction) -> schema
         return None
     exact = (value - baseline) / (target - baseline)
     places = exact.numerator * 10_000 // exact.denominator
-    return schemas.Fraction(
+    return schemas.ProgressFraction(
         numerator=str(exact.numerator),
         denominator=str(exact.denominator),
         decimal=f"{'-' if places < 0 else ''}{abs(places) // 10_000}.{abs(places) % 10_000:04d}",

@@ -112,7 +112,7 @@ def value_text(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
-class BaselineSent(RequestModel):
+class IndicatorBaselineSent(RequestModel):
     """What an indicator was before the work began."""
 
     value: ValueSent
@@ -154,7 +154,7 @@ class ResultsIndicatorSent(RequestModel):
     """What several reported values together are; it never changes."""
     level: ResultLevel
     """Level of the results chain."""
-    baseline: BaselineSent | None = None
+    baseline: IndicatorBaselineSent | None = None
     """What it was before the work began; left out where that is not stated."""
     targets: _Targets = []
     """What it is to be, and when; each on another day."""
@@ -179,7 +179,7 @@ class ResultsIndicatorAmendment(PatchModel):
     """Where its values are to go."""
     level: Annotated[ResultLevel, Field(default_factory=unset)]
     """Level of the results chain."""
-    baseline: Annotated[BaselineSent | None, Field(default_factory=unset)]
+    baseline: Annotated[IndicatorBaselineSent | None, Field(default_factory=unset)]
     """What it was before the work began; null where that is not stated."""
     targets: Annotated[_Targets, Field(default_factory=unset)]
     """What it is to be, and when; the list replaces the one that was there."""
@@ -193,7 +193,7 @@ class ResultsIndicatorAmendment(PatchModel):
     """Why it is changed, for the public."""
 
 
-class Baseline(ResponseModel):
+class IndicatorBaseline(ResponseModel):
     """What an indicator was before the work began."""
 
     value: ValueText
@@ -236,7 +236,7 @@ class ResultsIndicator(ResponseModel):
     """What several reported values together are."""
     level: ResultLevel | None
     """Level of the results chain; null where no source states it."""
-    baseline: Baseline | None
+    baseline: IndicatorBaseline | None
     """What it was before the work began; null where that is not stated."""
     targets: list[ResultTarget]
     """What it is to be, the earliest day first; one without a day is the last."""
@@ -347,7 +347,7 @@ class ReportedValuePage(Page[ReportedValue]):
     """One page of reported values."""
 
 
-class Fraction(ResponseModel):
+class ProgressFraction(ResponseModel):
     """How far a value has come from the baseline to the last target: the exact fraction in lowest terms, and rounded.
 
     It is below zero where the value has gone the other way, and above one where it has gone beyond the target.
@@ -417,13 +417,13 @@ class IndicatorProgress(ResponseModel):
     """Last day of the period of the latest value; null where there is none, and where the value is computed."""
     values: int
     """Number of reported values that count."""
-    baseline: Baseline | None
+    baseline: IndicatorBaseline | None
     """What it was before the work began; null where that is not stated."""
     next_target: ResultTarget | None
     """The first target that is not due before today; null where there is none."""
     final_target: ResultTarget | None
     """The last target; null where there is none."""
-    fraction: Fraction | None
+    fraction: ProgressFraction | None
     """Value less baseline, divided by the last target less baseline; null where one of the three is missing, or target
     and baseline are the same.
     """
