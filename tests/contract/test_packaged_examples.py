@@ -38,7 +38,7 @@ NOT_PACKAGED_FILTERS = (
     ("/markers/v1/actions", "assessment"),
     ("/markers/v1/reviews", "assessment"),
     # No reported value is packaged.
-    *(("/markers/v1/reported-values", name) for name in ("indicator", "organization")),
+    ("/markers/v1/reported-values", "indicator"),
     # No accounting period is packaged.
     ("/funding/v1/period-statements", "period"),
     # No bank account is packaged, nor what is said of it.

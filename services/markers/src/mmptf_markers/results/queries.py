@@ -32,7 +32,7 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import Code, Day
-from mmptf_markers.filters import OF_PROGRAMME, PATH
+from mmptf_markers.filters import OF_PROGRAMME, ORGANIZATIONS_EVER, PATH
 from mmptf_markers.indicator.queries import AGES, fetch_coverage, fetch_whole
 from mmptf_markers.indicator.standings import CurrentGradeFilter
 from mmptf_markers.indicator.targets import fetch_target
@@ -146,13 +146,18 @@ class ReportedValueQuery(ListQuery):
             examples=["reported"],
         ),
     ]
-    end_from: Annotated[
+    date_from: Annotated[
         Day | None,
-        Field(description="Only values whose period ends on this day or later.", examples=["2024-01-01"]),
+        Field(
+            description="Only values whose period ends on this day, from its beginning, or later.",
+            examples=["2024-01-01"],
+        ),
     ] = None
-    end_to: Annotated[
+    date_to: Annotated[
         Day | None,
-        Field(description="Only values whose period ends on this day or earlier.", examples=["2024-12-31"]),
+        Field(
+            description="Only values whose period ends on this day, to its end, or earlier.", examples=["2024-12-31"]
+        ),
     ] = None
 
 
@@ -164,6 +169,17 @@ def _reported(value: str, arguments: Arguments) -> str:
     """The condition of the indicators with a value that counts (`true`), or without one."""
     which = "IN" if value == "true" else "NOT IN"
     return f"code {which} (SELECT indicator FROM reported_value WHERE status = 'reported')"
+
+
+def _organizations_of(table: str, only: str) -> Filter:
+    """The filter by the organization in a table; only: which ones it takes, where it does not take one."""
+    return Filter(
+        "organization = ANY({}::text[])",
+        f"{ORGANIZATIONS_EVER} UNION {codes_named_in(table, 'organization')}",
+        "/catalog/v1/organizations",
+        not_stated="organization IS NULL",
+        only=only,
+    )
 
 
 _OF_PROGRAMME = replace(OF_PROGRAMME, not_stated="programme IS NULL")
@@ -181,13 +197,7 @@ RESULTS_INDICATORS = Listing(
         "programme": _OF_PROGRAMME,
         "level": Filter("level = ANY({}::text[])", not_stated="level IS NULL"),
         "unit": Filter("unit = ANY({}::text[])"),
-        "organization": Filter(
-            "organization = ANY({}::text[])",
-            codes_named_in("results_indicator", "organization"),
-            "/catalog/v1/organizations",
-            not_stated="organization IS NULL",
-            only="organizations that report an indicator",
-        ),
+        "organization": _organizations_of("results_indicator", "organizations that take part in a programme or report"),
         "computed": Filter("computed = {}::text::boolean"),
         "reported": Filter(_reported),
     },
@@ -237,16 +247,10 @@ REPORTED_VALUES = Listing(
     filters={
         "indicator": Filter("indicator = ANY({}::text[])", codes_in("results_indicator"), RESULTS_INDICATORS.path),
         "programme": _OF_PROGRAMME,
-        "organization": Filter(
-            "organization = ANY({}::text[])",
-            codes_named_in("reported_value", "organization"),
-            "/catalog/v1/organizations",
-            not_stated="organization IS NULL",
-            only="organizations that have reported a value",
-        ),
+        "organization": _organizations_of("reported_value", "organizations that take part in a programme or reported"),
         "status": Filter("status = ANY({}::text[])"),
-        "end_from": Filter("period_end >= {}::text::date"),
-        "end_to": Filter("period_end <= {}::text::date"),
+        "date_from": Filter("period_end >= {}::text::date"),
+        "date_to": Filter("period_end <= {}::text::date"),
     },
     columns={
         "code": "code",
