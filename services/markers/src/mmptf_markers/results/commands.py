@@ -45,7 +45,6 @@ async def create_indicator(write: Write, who: Identity, sent: schemas.ResultsInd
             "computed": False,
             "marker_target": None,
         },
-        "name",
         None,
     )
     raise_if_any(_indicator_errors(indicator, sent.targets, participants))
@@ -59,7 +58,7 @@ async def amend_indicator(write: Write, who: Identity, code: str, sent: schemas.
     stored = schemas.ResultsIndicator.model_validate(row.record)
     participants = await _require_writer(write, who, stored.programme)
     _require_reported(stored)
-    amended = _indicator(write, {**stored.model_dump(mode="json"), **sent.stated()}, "name", sent.reason)
+    amended = _indicator(write, {**stored.model_dump(mode="json"), **sent.stated()}, sent.reason)
     targets = sent.targets if "targets" in sent.model_fields_set else stored.targets
     errors = [
         *_indicator_errors(amended, targets, participants),
@@ -136,13 +135,13 @@ async def _require_writer(write: Write, who: Identity, programme: Code | None) -
 
     Raises Forbidden for everybody but these and the Fund's management unit, which alone writes indicators of the Fund.
     """
-    is_fund = who.has_role(MANAGEMENT_UNIT)
+    is_unit = who.has_role(MANAGEMENT_UNIT)
     if programme is None:
-        if not is_fund:
+        if not is_unit:
             raise Forbidden("Results of the Fund are written by the Fund's management unit.")
         return None
     participants = (await fetch_participation(write, await require_programme(write, programme))).organizations
-    if not is_fund and not (who.may(ASSESS) and who.organization in participants):
+    if not is_unit and not (who.may(ASSESS) and who.organization in participants):
         named = ", ".join([*sorted(participants), "the Fund's management unit"])
         raise Forbidden(f"Results of {programme} are written by those that take part in it and the unit: {named}.")
     return participants
@@ -170,9 +169,9 @@ async def _require_counting(
     return stored, schemas.ResultsIndicator.model_validate(of.record)
 
 
-def _indicator(write: Write, members: dict[str, object], field: str, note: str | None) -> schemas.ResultsIndicator:
+def _indicator(write: Write, members: dict[str, object], note: str | None) -> schemas.ResultsIndicator:
     """An indicator as it is stored, its targets in the order of their days; note: why it was changed."""
-    source = _source(write, RESULTS_INDICATORS.path, str(members["code"]), field, note)
+    source = _source(write, RESULTS_INDICATORS.path, str(members["code"]), "name", note)
     indicator = schemas.ResultsIndicator.model_validate({**members, "sources": [source], "updated": write.at})
     return indicator.model_copy(update={"targets": rules.in_order(indicator.targets)})
 

@@ -350,14 +350,14 @@ async def _day_of(data: Snapshot, query: PointInTime, today: date) -> date:
     return at.astimezone(UTC).date() if at else today
 
 
-async def fetch_overlapping(write: Write, indicator: Code, first: date, end: date, but: Code | None) -> Any:
+async def fetch_overlapping(write: Write, indicator: Code, first: date, end: date, but: Code) -> Any:
     """The code, first and last day of a value of an indicator that has days in common with a period; None without any.
 
-    but: the code of the value that is corrected
+    but: the code of the value that is written
     """
     return await write.connection.fetchrow(
         "SELECT code, coalesce(period_start, period_end) AS first, period_end FROM reported_value"
-        " WHERE indicator = $1 AND status = 'reported' AND code <> coalesce($4, '')"
+        " WHERE indicator = $1 AND status = 'reported' AND code <> $4"
         " AND coalesce(period_start, period_end) <= $3 AND period_end >= $2 ORDER BY period_end LIMIT 1",
         *(indicator, first, end, but),
     )
