@@ -213,7 +213,8 @@ _MARKERS = (
                              'sources', '[]'::json, 'updated', now()), 1
       FROM (SELECT n, 'RV-' || lpad(n::text, 6, '0') AS code, 'IND-' || 1 + n / 5 AS indicator,
                    'MANY-' || 1 + n / 5 AS programme, CASE n % 1000 WHEN 9 THEN 'ORG-7' ELSE 'IOM' END AS organization,
-                   CASE n % 1000 WHEN 11 THEN 'withdrawn' ELSE 'reported' END AS status, date '2020-01-01' + n AS day
+                   CASE n % 1000 WHEN 11 THEN 'withdrawn' ELSE 'reported' END AS status,
+                   date '2000-01-01' + (n::bigint * 30000 / {many})::int AS day
               FROM generate_series(0, {many} - 1) AS n WHERE n / 5 % 500 <> 9) AS made""",
     """
     INSERT INTO draft (code, organization, programme, stage, year, updated, record, revised)

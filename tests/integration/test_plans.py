@@ -130,7 +130,7 @@ FEW = {
     },
     "/markers/v1/reported-values": {
         "indicator": "IND-77", "programme": "MANY-77", "organization": "ORG-7", "status": "withdrawn",
-        "date_from": f"{date(2020, 1, 1) + timedelta(days=ROWS)}", "date_to": "2020-02-10",
+        "date_from": f"{date(2000, 1, 1) + timedelta(days=30_000)}", "date_to": "2000-03-01",
     },
 }  # fmt: skip
 # Patterns of the answers for which a table with many rows is read row by row, and why; the decision record has them.
