@@ -28,6 +28,7 @@ from mmptf_funding.imports.schemas import LEDGER_EXAMPLE
 from mmptf_funding.ledger import rules
 from mmptf_funding.ledger.schemas import CORRECTION
 from mmptf_funding.periods.schemas import CERTIFICATION, EXPLANATION, PERIOD
+from mmptf_markers.results.schemas import EXAMPLE_PROGRAMME_INDICATOR, EXAMPLE_VALUE
 from mmptf_markers.rubrics.schemas import EXAMPLE_RUBRIC
 
 Json = dict[str, Any]
@@ -461,6 +462,37 @@ def _limit(raw_schema: Json, name: str) -> Json:
     return _narrowed(raw_schema, name, ("since",))
 
 
+COUNTED = {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"}
+
+
+def _results_indicator(raw_schema: Json, name: str) -> Json:
+    """An indicator of people with whole numbers and one target at most, and all codes that reported values use."""
+    schemas = raw_schema["components"]["schemas"]
+    for each in ("IndicatorBaselineSent", "ResultTargetSent"):
+        schemas[each]["properties"]["value"] = COUNTED
+    targets = {**schemas[name]["properties"]["targets"], "maxItems": 1}
+    said: Json = {
+        "targets": targets,
+        "responsible_organization": {"enum": ["ILO", None]},
+        "disaggregations": {"const": EXAMPLE_PROGRAMME_INDICATOR["disaggregations"]},
+    }
+    if name == "ResultsIndicatorSent":
+        # The programme is the catalogue's, which is not behind every API.
+        said |= {"programme": {"enum": ["ETH-01", None]}, "unit": {"const": "people"}}
+    return _narrowed(raw_schema, name, **said)
+
+
+def _reported_value(raw_schema: Json, name: str) -> Json:
+    """A value of days that no other one is of, with parts that add up to it."""
+    year = "2025" if name == "ReportedValueSent" else "2024"
+    said: Json = {"start": {"const": f"{year}-01-01"}, "end": {"const": f"{year}-12-31"}, "value": {"const": "180"}}
+    said["disaggregation"] = {"enum": [{}, EXAMPLE_VALUE["disaggregation"]]}
+    if name == "ReportedValueSent":
+        said["indicator"] = {"const": EXAMPLE_VALUE["indicator"]}
+    found = _narrowed(raw_schema, name, **said)
+    return {**found, "required": [*found["required"], "start"]}
+
+
 # What is sent to an operation, as the contract names it -> what makes it mean something.
 BODIES = {
     "ProgrammeDraftSent": _content,
@@ -496,6 +528,10 @@ BODIES = {
     "DeclarationSent": _declaration,
     "ActionEndSent": _action_end,
     "PositionSent": _position,
+    "ResultsIndicatorSent": _results_indicator,
+    "ResultsIndicatorAmendment": _results_indicator,
+    "ReportedValueSent": _reported_value,
+    "ReportedValueCorrection": _reported_value,
     "AssessorSettlementSent": _settlement,
     "AssessorSettlementAmendment": _settlement,
 }

@@ -40,6 +40,7 @@ from mmptf_markers.assessments.commands import create_draft as create_assessment
 from mmptf_markers.assessments.schemas import AssessmentSent
 from mmptf_markers.assessors.routes import PROGRAMME
 from mmptf_markers.assessors.schemas import EXAMPLE_SETTLEMENT
+from mmptf_markers.results import schemas as results
 from mmptf_markers.reviews.schemas import EXAMPLE_APPEAL, EXAMPLE_CLAIM
 from mmptf_markers.seed import packaged_rubrics
 from tests.conftest import asyncio_run
@@ -133,6 +134,7 @@ def _prepare(suite: Suite, client: httpx.Client) -> None:
     urls = suite.urls
     publish(suite.database_urls["markers"], TRANSLATION)
     assess(client, f"{urls['markers']}/markers/v1")
+    measure(client, f"{urls['markers']}/markers/v1")
     begun = AssessmentSent.model_validate({**marked.EXAMPLE_DRAFT, **DRAFTED})
     asyncio_run(draft(suite.database_urls["markers"], "D-7K3M9QWT", create_assessment_draft, begun))
     catalog = f"{urls['catalog']}/catalog/v1"
@@ -277,6 +279,15 @@ def assess(client: httpx.Client, markers: str) -> None:
     client.post(f"{markers}/assessors", json=settled, headers=writing("management-unit")).raise_for_status()
     # Of a programme in which several take part, one of which states its position.
     submit(client, markers, "WHO", stage="annual_report", year=2024, document_date=None)
+
+
+def measure(client: httpx.Client, markers: str) -> None:
+    """An indicator of a programme, and a value of an earlier year than that of the example."""
+    for path, sent in (
+        ("results-indicators", results.EXAMPLE_PROGRAMME_INDICATOR),
+        ("reported-values", {**results.EXAMPLE_VALUE, "start": "2024-01-01", "end": "2024-12-31"}),
+    ):
+        client.post(f"{markers}/{path}", json=sent, headers=writing("agency", "ILO")).raise_for_status()
 
 
 def submit(client: httpx.Client, markers: str, organization: str, **said: Any) -> str:

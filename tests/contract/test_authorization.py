@@ -144,6 +144,11 @@ RULES = {
     "markers:decide_appeal": Rule(
         "IOM", management_unit=409, reviewer=409, second_reviewer=200, admin=409, admin_of_another=403
     ),
+    "markers:create_results_indicator": Rule("IOM", (403, 403), management_unit=201, reviewer=403),
+    "markers:amend_results_indicator": Rule("ILO", (200, 403), management_unit=200, reviewer=403, another="IOM"),
+    "markers:report_value": Rule("ILO", (201, 403), management_unit=201, reviewer=403, another="IOM"),
+    "markers:correct_reported_value": Rule("ILO", (200, 403), management_unit=200, reviewer=403, another="IOM"),
+    "markers:withdraw_reported_value": Rule("ILO", (200, 403), management_unit=200, reviewer=403, another="IOM"),
     "markers:declare_grade": Rule("IOM", management_unit=201, reviewer=403),
     "markers:withdraw_declared_grade": Rule("IOM", management_unit=200, reviewer=403),
     "markers:publish_rubric": Rule("IOM", management_unit=201, reviewer=403),

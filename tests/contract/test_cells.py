@@ -203,6 +203,17 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "coverage_translated": at("coverage.translated"),
         "coverage_texts": at("coverage.texts"),
     },
+    "markers:list_results_indicators": {
+        "baseline": at("baseline.value"),
+        "baseline_date": at("baseline.date"),
+        "targets": at("targets.value"),
+        "target_dates": lambda item: [target["due"] or "" for target in item["targets"]],
+        "disaggregations": lambda item: [*item["disaggregations"]],
+    },
+    "markers:list_reported_values": {
+        "disaggregation": lambda item: json.dumps(item["disaggregation"], separators=(",", ":")),
+        "attachment": at("attachment.url"),
+    },
 }
 
 

@@ -20,6 +20,7 @@ BESIDE = {
     "funding:get_initiative_facets": "q=migration",
     "funding:get_ledger_entry_facets": "date_from=2026-02-01",
     "funding:get_bank_entry_facets": "date_from=2026-03-10",
+    "markers:get_results_indicator_facets": "reported=false",
 }
 # The facets that count rows without a value.
 LACKING = {
@@ -30,6 +31,7 @@ LACKING = {
     ("get_ledger_entry_facets", "account"), ("get_ledger_entry_facets", "category"),
     ("get_ledger_entry_facets", "decision"),
     ("get_ledger_entry_facets", "flag"),
+    *(("get_results_indicator_facets", name) for name in ("programme", "level", "organization")),
     *(("get_initiative_facets", name) for name in ("area", "country", "region")),
 }  # fmt: skip
 

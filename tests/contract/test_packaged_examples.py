@@ -20,6 +20,7 @@ WRITTEN = (
     *(f"/funding/v1/period-statements/{what}" for what in ("contributors", "organizations", "programmes", "thematic")),
     "/markers/v1/drafts",
     "/markers/v1/assessments", "/markers/v1/assessors", "/markers/v1/actions", "/markers/v1/translations",
+    "/markers/v1/reported-values",
     "/funding/v1/bank-", "/funding/v1/transfer-", "/catalog/v1/calls", "/catalog/v1/meetings", "/catalog/v1/decisions",
 )  # fmt: skip
 # Other reads without rows as long as nothing is written; those of drafts have no tag.
@@ -36,6 +37,8 @@ NOT_PACKAGED_FILTERS = (
     (("/markers/v1/rubrics", "/markers/v1/translations"), "language"),
     ("/markers/v1/actions", "assessment"),
     ("/markers/v1/reviews", "assessment"),
+    # No reported value is packaged.
+    ("/markers/v1/reported-values", "indicator"),
     # No accounting period is packaged.
     ("/funding/v1/period-statements", "period"),
     # No bank account is packaged, nor what is said of it.

@@ -53,6 +53,7 @@ async def values_of(apis: ApiClients, operation: Operation, name: str) -> list[s
         return operation.members[:MOST_VALUES]
     if name == OWN_CODES:
         path = operation.path.removesuffix("/facets").removesuffix("/totals")
+        path = path.replace("/results-progress", "/results-indicators")
         return [row["code"] for row in (await apis[operation.api].get(path)).json()["items"][:MOST_VALUES]]
     refused = error_detail(operation, await ask(apis, operation, f"{name}=No-such-code"), name)
     listed_at = refused["allowed"][0].removeprefix("see ")

@@ -29,7 +29,7 @@ NOT_PACKAGED = {
     "amend_programme", "extend_programme", "create_ledger_entry", "create_ledger_entries", "settle_assessors",
     "import_bank_statements", "confirm_bank_matches", "import_ledger_entries",
     "amend_call_for_proposals", "amend_meeting", "create_decision", "create_decisions", "amend_decision",
-    "create_financial_closing", "create_transfer_proposal",
+    "create_financial_closing", "create_transfer_proposal", "amend_results_indicator", "report_value",
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ UNTOLD = (
     *(f"/funding/v1/transfer-{name}/{{" for name in ("limits", "proposals")),
     "/funding/v1/closings/", "/funding/v1/settlements/", "/markers/v1/drafts",
     "/markers/v1/declarations", "/markers/v1/reviews/{", "/markers/v1/assessments/", "/markers/v1/assessors/",
-    "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/",
+    "/markers/v1/actions/", "/markers/v1/translations/", "/markers/v1/cards/", "/markers/v1/reported-values/",
 )  # fmt: skip
 
 

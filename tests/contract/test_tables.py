@@ -117,6 +117,8 @@ def rows_of(operation: Operation, answer: Contract) -> list[Contract]:
         return [figure for name in sections for figure in figures_of_the_report(answer[name], {"section": name}, ())]
     if operation.id == "get_reconciliation":
         return list(lines_of_a_reconciliation(answer))
+    if operation.id == "get_results_progress":
+        return list(answer["indicators"])
     for member in ("items", "figures", "periods", "criteria", "groups", "proposals", "statuses"):
         if member in answer:
             return list(answer[member])
@@ -169,6 +171,7 @@ def test_every_table_of_groups_is_tested() -> None:
         "get_portfolio_report",
         "get_capitalization_progress",
         "get_edition_reconciliation",
+        "get_results_progress",
     }
 
 

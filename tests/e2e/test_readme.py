@@ -39,7 +39,7 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
         ("analysts", 8, 1),
         ("report", 1, 1),
         ("integrators", 25, 2),
-        ("assessors", 71, 1),
+        ("assessors", 80, 1),
         ("reconciliation", 39, 1),
     ],
 )

@@ -185,6 +185,37 @@ _MARKERS = (
            CASE few WHEN 0 THEN NULL ELSE 'OHCHR' END, date '2024-01-01' + n, now() - n * interval '1 second',
            json_build_object('code', 'R-' || lpad(n::text, 6, '0'), 'updated', now()), 1
       FROM generate_series(0, {many} - 1) AS n, LATERAL (SELECT CASE WHEN n < 10000 THEN n % 500 END AS few) AS one""",
+    # One of each programme; few are the Fund's, or of another organization, level or unit.
+    """
+    INSERT INTO results_indicator (code, scope, programme, level, unit, organization, computed, updated, record,
+                                   revised)
+    SELECT code, scope, programme, level, unit, organization, false, now() - n * interval '1 second',
+           json_build_object('code', code, 'scope', scope, 'programme', programme, 'name', 'People',
+                             'definition', 'People', 'unit', unit, 'direction', 'increase', 'aggregation', 'latest',
+                             'level', level, 'baseline', NULL, 'targets', json_build_array(json_build_object(
+                                 'value', '100', 'due', '2025-12-31')), 'means_of_verification', NULL,
+                             'responsible_organization', organization, 'disaggregations', '{{}}'::json,
+                             'computed', false, 'marker_target', NULL, 'sources', '[]'::json, 'updated', now()), 1
+      FROM (SELECT n, 'IND-' || n AS code, CASE n % 500 WHEN 3 THEN 'fund' ELSE 'programme' END AS scope,
+                   CASE n % 500 WHEN 3 THEN NULL ELSE 'MANY-' || n END AS programme,
+                   CASE n % 500 WHEN 5 THEN 'impact' ELSE 'output' END AS level,
+                   CASE n % 500 WHEN 7 THEN 'yes_no' ELSE 'people' END AS unit,
+                   CASE n % 500 WHEN 9 THEN 'ORG-7' ELSE 'IOM' END AS organization
+              FROM generate_series(1, {fewer}) AS n) AS made""",
+    # Five of each indicator but few.
+    """
+    INSERT INTO reported_value (code, indicator, programme, organization, period_start, period_end, status, updated,
+                                record, revised)
+    SELECT code, indicator, programme, organization, day, day + 30, status, now() - n * interval '1 second',
+           json_build_object('code', code, 'indicator', indicator, 'programme', programme, 'organization', organization,
+                             'start', day, 'end', day + 30, 'value', n::text, 'disaggregation', '{{}}'::json,
+                             'source', 'A report', 'attachment', NULL, 'note', NULL, 'status', status,
+                             'sources', '[]'::json, 'updated', now()), 1
+      FROM (SELECT n, 'RV-' || lpad(n::text, 6, '0') AS code, 'IND-' || 1 + n / 5 AS indicator,
+                   'MANY-' || 1 + n / 5 AS programme, CASE n % 1000 WHEN 9 THEN 'ORG-7' ELSE 'IOM' END AS organization,
+                   CASE n % 1000 WHEN 11 THEN 'withdrawn' ELSE 'reported' END AS status,
+                   date '2000-01-01' + (n::bigint * 30000 / {many})::int AS day
+              FROM generate_series(0, {many} - 1) AS n WHERE n / 5 % 500 <> 9) AS made""",
     """
     INSERT INTO draft (code, organization, programme, stage, year, updated, record, revised)
     SELECT 'A-9' || lpad(n::text, 5, '0'), CASE n % 100 WHEN 0 THEN 'IOM' ELSE 'ORG-' || n % 200 END, 'MANY-' || n,
@@ -221,6 +252,8 @@ ENTITIES = {
         "action": "action",
         "restricted_content": "restricted_content",
         "review": "review",
+        "results_indicator": "results_indicator",
+        "reported_value": "reported_value",
     },
 }
 

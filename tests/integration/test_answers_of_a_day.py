@@ -87,7 +87,8 @@ async def test_what_another_day_changes_is_in_no_cache_group(
             assert later.headers["etag"] != etag, url
     assert sum(answer.status_code == 200 for answer in today.values()) > 40
     if name == "markers":
-        assert {url.path for url in changed} >= {"/markers/v1/indicator/over-time", "/markers/v1/report"}
+        named = ("indicator/over-time", "report", "results-progress")
+        assert {url.path for url in changed} >= {f"/markers/v1/{path}" for path in named}
 
 
 def test_no_statement_of_a_service_asks_the_database_for_the_day() -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -64,6 +64,7 @@ DERIVED = {
     "/markers/v1/indicator": "a count of all programmes",
     "/markers/v1/criteria": "a count of all answers",
     "/markers/v1/report": "counts of all programmes, assessments and answers",
+    "/markers/v1/results-progress": "all indicators and their values",
     "/markers/v1/reviews/agreement": "a count of all answers that two have given",
     "earmark=": "the area of money is that of its programme or deposit, which no index of entries has",
     "/totals": "a sum of all rows",
@@ -78,6 +79,7 @@ CODES = {
     "/funding/v1/requirements": "MANY-77", "/funding/v1/contributors": "GIVER-7",
     "/funding/v1/contributions": "GIFT-77", "/markers/v1/assessments": "A-000077", "/markers/v1/drafts": "A-900100",
     "/markers/v1/cards/programmes": "MANY-77", "/markers/v1/actions": "ACT-000077", "/markers/v1/reviews": "R-000077",
+    "/markers/v1/results-indicators": "IND-77", "/markers/v1/reported-values": "RV-000077",
 }  # fmt: skip
 # A value of each filter of the lists with many rows, one that few of them have; where a list has facets, the rarest
 # value of the others is read there.
@@ -122,6 +124,14 @@ FEW = {
         "programme": "MANY-77", "assessment": "A-000077", "round": "second", "state": "open",
         "due_before": "2024-01-20",
     },
+    "/markers/v1/results-indicators": {
+        "code": "ind-77,NO-SUCH-77", "scope": "fund", "programme": "MANY-77", "level": "impact", "unit": "yes_no",
+        "organization": "ORG-7", "computed": "true", "reported": "false",
+    },
+    "/markers/v1/reported-values": {
+        "indicator": "IND-77", "programme": "MANY-77", "organization": "ORG-7", "status": "withdrawn",
+        "date_from": f"{date(2000, 1, 1) + timedelta(days=30_000)}", "date_to": "2000-03-01",
+    },
 }  # fmt: skip
 # Patterns of the answers for which a table with many rows is read row by row, and why; the decision record has them.
 SCANS = {
@@ -133,6 +143,7 @@ SCANS = {
     r"/funding/v1/requirements\?country=": "PostgreSQL expects more rows of a rare value than there are",
     r"/funding/v1/ledger\?.*earmark=": "the area of money is that of its programme or deposit",
     r"/markers/v1/standings\?.*as_of=": "grades of earlier revisions are derived from all assessments of then",
+    r"/markers/v1/results-indicators\?reported=": "whether anything is reported is in no index of indicators",
     r"/markers/v1/standings\?(assessed|due_for)=": "what a programme lacks is in no index of what it has",
     r"/markers/v1/standings\?(organization|region)=": "the order is that of one table, the filter is of another",
 }

@@ -27,7 +27,7 @@ ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes
 # The last part of the paths whose answers are computed from many records.
 COMPUTED = (
     "agreement", "capitalization", "commitments", "criteria", "facets", "figures", "indicator", "over-time", "pipeline",
-    "progress", "reconciliation", "report", "reviewers", "statement", "totals",
+    "progress", "reconciliation", "report", "results-progress", "reviewers", "statement", "totals",
 )  # fmt: skip
 COMPUTED_BELOW = ("/statement/", "/period-statements/", "/reconciliation/")
 # What has a table of its groups only.

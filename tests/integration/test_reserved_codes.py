@@ -29,6 +29,7 @@ WHO = {
     "/funding/v1/contributors": ("agent", None),
     "/funding/v1/periods": ("agent", None),
     "/funding/v1/bank-accounts": ("agent", None),
+    "/markers/v1/results-indicators": ("management-unit", None),
 }
 
 

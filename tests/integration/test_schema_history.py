@@ -73,6 +73,8 @@ READS = {
         "/markers/v1/standings",
         "/markers/v1/indicator",
         "/markers/v1/report",
+        "/markers/v1/results-indicators",
+        "/markers/v1/results-progress",
         "/markers/v1/status",
         "/markers/v1/changes?limit=1000",
     ),

@@ -138,6 +138,7 @@ CHANGES: dict[str, dict[str, Change]] = {
     "markers": {
         "documents.json": first(title="Another title"),
         "targets.json": of("human-rights-90", name="Another name"),
+        "results_indicators.json": of("human-rights-90", name="Another name"),
         # Refused, as a test below shows: another version of a rubric has another code.
         "rubrics/hr-marker-illustrative-1.json": lambda rubric: None,
         # Published by operators, not by the seed.

@@ -16,7 +16,7 @@ from tests.conftest import SERVICES, RunningApp, service_of
 # them.
 WITHOUT_PACKAGED_DATA = {
     *("/calls", "/meetings", "/decisions", "/ledger", "/periods", "/closings"),
-    *("/translations", "/assessments", "/assessors", "/standings", "/actions"),
+    *("/translations", "/assessments", "/assessors", "/standings", "/actions", "/reported-values"),
 }
 # What is read with a token is not packaged.
 LISTS = [

@@ -496,6 +496,30 @@ class ProblemCode(StrEnum):
         "What is to be withdrawn is no declared grade that counts: it has answers, was withdrawn or corrected already.",
         "Correct an assessment by a new version; read it again to see what became of it.",
     )
+    PERIOD_OVERLAPS = (
+        "period_overlaps",
+        (422,),
+        "A value is reported of days of which another value of the indicator is; `detail` names that one.",
+        "Correct the value that is there, or report a period that has no day in common with another one.",
+    )
+    PARTS_DO_NOT_ADD_UP = (
+        "parts_do_not_add_up",
+        (422,),
+        "The parts into which a value is divided do not add up to it, in a unit that is counted.",
+        "Correct the parts; what they add up to is in `detail`, and a rest of which nothing is known is `not_stated`.",
+    )
+    VALUE_COMPUTED = (
+        "value_computed",
+        (409,),
+        "The indicator is computed from other records, so that it is not changed and no value of it is reported.",
+        "Write the records from which it is computed, such as assessments.",
+    )
+    VALUE_WITHDRAWN = (
+        "value_withdrawn",
+        (409,),
+        "The reported value was withdrawn, and is not changed any more.",
+        "Report the value anew; its days are free again.",
+    )
     ACTION_ENDED = (
         "action_ended",
         (409,),

@@ -1,4 +1,4 @@
-"""The marker service: immutable rubrics, scores of answers under them, assessments, and the portfolio."""
+"""The marker service: immutable rubrics, scores of answers under them, assessments, the portfolio, and results."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mmptf_markers.indicator.targets import TARGETS
 from mmptf_markers.models import Base
 from mmptf_markers.replication import CATALOGUE, LEDGER
 from mmptf_markers.report import routes as report
+from mmptf_markers.results import routes as results
 from mmptf_markers.reviews import routes as reviews
 from mmptf_markers.rubrics import routes as rubrics
 from mmptf_markers.rubrics.queries import RUBRICS
@@ -27,13 +28,15 @@ SERVICE = Service(
         "The human-rights marker: a grade of A, B or C for how far human rights are part of a programme. Rubrics, the"
         " questionnaires from whose answers the grade follows; assessments of programmes from draft to review; and the"
         " target for funded programmes. The Fund's own questionnaire is not available here: the rubric at hand is"
-        " illustrative, and every answer says so."
+        " illustrative, and every answer says so. And the results framework: indicators of the Fund and of programmes,"
+        " of which the marker's target is one."
     ),
     package="mmptf_markers",
     settings=MarkersSettings,
     metadata=Base.metadata,
     tags=(
         indicator.TAG,
+        results.TAG,
         assessments.TAG,
         reviews.TAG,
         actions.TAG,
@@ -45,6 +48,7 @@ SERVICE = Service(
         assessments.router,
         actions.router,
         indicator.router,
+        results.router,
         report.router,
         rubrics.router,
         assessors.router,
@@ -58,6 +62,8 @@ SERVICE = Service(
         "translations": "translation",
         "assessments": "assessment",
         "actions": "action",
+        "results_indicators": "results_indicator",
+        "reported_values": "reported_value",
         "documents": "source_document",
     },
     private=frozenset({"programme", "place", "allocation", "restricted_content", "review"}),

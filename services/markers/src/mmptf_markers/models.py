@@ -216,6 +216,65 @@ class ReviewRow(Record, Base, table=True):
     due: date | None = None
 
 
+class ResultsIndicatorRow(Record, Base, table=True):
+    """An indicator of the results framework, of the Fund or of a programme."""
+
+    __tablename__ = "results_indicator"
+    __table_args__ = (
+        # Those with one value of a filter, in the order of a page.
+        *(
+            sa.Index(f"results_indicator_{column}", column, "code")
+            for column in ("scope", "programme", "level", "unit", "organization", "computed")
+        ),
+        # All that filters read, so that counts read no row itself.
+        sa.Index(
+            "results_indicator_filters",
+            *("scope", "level", "unit", "computed", "organization", "programme", "code"),
+            postgresql_include=["revised"],
+        ),
+        sa.Index("results_indicator_lower_organization", sa.text("lower(organization)")),
+    )
+
+    scope: str
+    programme: str | None = Field(default=None, sa_type=sa.Text(collation="C"))
+    level: str | None = None
+    unit: str
+    organization: str | None = None
+    computed: bool
+
+
+class ReportedValueRow(Record, Base, table=True):
+    """A value of an indicator that an organization reported.
+
+    period_start: None where it is of the day `period_end` alone
+    """
+
+    __tablename__ = "reported_value"
+    __table_args__ = (
+        *(
+            sa.Index(f"reported_value_{column}", column, "code")
+            for column in ("programme", "organization", "status", "period_end")
+        ),
+        # The values of an indicator in the order of their days.
+        sa.Index("reported_value_indicator", "indicator", "period_end"),
+        # All that filters read, so that counts read no row itself.
+        sa.Index(
+            "reported_value_filters",
+            *("status", "indicator", "programme", "organization", "period_end"),
+            postgresql_include=["revised"],
+        ),
+        sa.Index("reported_value_lower_organization", sa.text("lower(organization)")),
+    )
+
+    # In the order of the codes that they name.
+    indicator: str = Field(sa_type=sa.Text(collation="C"))
+    programme: str | None = Field(default=None, sa_type=sa.Text(collation="C"))
+    organization: str | None = None
+    period_start: date | None = Field(default=None, sa_type=sa.Date)
+    period_end: date = Field(sa_type=sa.Date)
+    status: str
+
+
 class TargetRow(Record, Base, table=True):
     """A marker's target."""
 

@@ -15,6 +15,8 @@ from mmptf_markers.engine.loading import load_rubric
 from mmptf_markers.engine.rubric import Rubric
 from mmptf_markers.indicator.schemas import IndicatorTarget
 from mmptf_markers.models import SourceDocumentRow, TargetRow
+from mmptf_markers.results.commands import indicator_row
+from mmptf_markers.results.schemas import ResultsIndicator
 from mmptf_markers.rubrics.commands import published_rubric, rubric_row
 
 PACKAGE = "mmptf_markers"
@@ -40,6 +42,8 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     await load(write, [rubric_row(published_rubric(rubric, write.at)) for rubric in packaged_rubrics()])
     targets = read_packaged(PACKAGE, "targets", IndicatorTarget, updated=write.at)
     await load(write, [_target_row(target) for target in targets])
+    indicators = read_packaged(PACKAGE, "results_indicators", ResultsIndicator, updated=write.at)
+    await load(write, [indicator_row(indicator) for indicator in indicators])
     return await write.revision()
 
 
