@@ -267,12 +267,8 @@ class LedgerState:
         rules.require_open(entry.date, self.closed_to)
         self.number += 1
         code = code_of(self.number)
-        recorded = RecordedEntry.of(
-            entry.model_copy(update={"flags": tuple(detail.flag for detail in flags), "flag_details": tuple(flags)}),
-            code=code,
-            source=submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference),
-            at=self.write.at,
-        )
+        source = submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference)
+        recorded = RecordedEntry.of(entry, code, source, self.write.at, flags)
         self.entries[code] = recorded
         self.new_entries.append(recorded)
         if reference := reference_key(recorded):
