@@ -15,10 +15,12 @@ import asyncpg
 import httpx
 import pytest
 
+from mmptf_common.storage.connections import SERVER_SETTINGS
 from mmptf_funding.bank import routes
 from mmptf_funding.bank.schemas import ACCOUNT
 from tests.conftest import RunningApp, running_app
-from tests.integration.ledger_client import ADMIN, AGENT, ILO, IOM, UNIT, LedgerClient, Who, errors, refused
+from tests.integration.ledger_client import ADMIN, AGENT, ILO, IOM, UNIT, LedgerClient, Who, body, errors, refused
+from tests.integration.plans import Sent, explained, read
 from tests.integration.test_ledger_import import as_csv
 from tests.integration.test_ledger_import import send as send_rows
 from tests.tokens import bearer, writing
@@ -369,6 +371,27 @@ async def test_an_entry_that_was_reversed_before_a_bank_saw_it_is_no_difference(
     assert between["unexplained"]["amount"] == "0.00"
     proposals = (await bank.get("/reconciliation/USD-1/proposals"))["proposals"]
     assert [each["ledger_entries"] for each in proposals] == [["L-000001"]]
+
+
+async def test_each_entry_is_read_a_few_times_however_many_there_are(bank: Bank, sent: Sent) -> None:
+    many = 1000
+    entered = await bank.ledger.batch(*(body("interest", date="2026-01-05") for _ in range(many)))
+    assert entered.status_code == 200, entered.text
+    reversed_ = await bank.ledger.reverse("L-000002", "2026-01-20")
+    assert reversed_.status_code == 201, reversed_.text
+    await bank.imported(camt(Stated("0.00", "1.00", entries=(Booked("1.00", "2026-01-05"),), account=IBAN)))
+    connection = await asyncpg.connect(bank.running.database_url, server_settings=SERVER_SETTINGS)
+    try:
+        await connection.execute("ANALYZE")
+        for path in ("/reconciliation/USD-1", "/reconciliation/USD-1/proposals"):
+            sent.clear()
+            await bank.get(path)
+            statements = list(sent)
+            assert statements
+            for sql, values in statements:
+                assert read(await explained(connection, sql, *values)) < 10 * many, (path, sql)
+    finally:
+        await connection.close()
 
 
 async def test_the_reconciliation_of_a_closed_period_stays_as_it_was(bank: Bank) -> None:

@@ -22,6 +22,7 @@ from mmptf_funding.ledger.domain import (
     Attachment,
     Coded,
     Entry,
+    FlagDetail,
     Instalment,
     LedgerEntryKind,
     LedgerEntryKindSent,
@@ -197,8 +198,10 @@ def test_what_is_sent_is_the_entry_that_was_drawn(entry: Entry) -> None:
 
 @given(entry=entries())
 def test_what_is_stored_is_the_entry_and_what_readers_get(entry: Entry) -> None:
-    flagged = entry.model_copy(update={"flags": ("deposit_exceeds_commitment",), "recorded_by": "IOM"})
-    for entered in (recorded(flagged), recorded(flagged).model_copy(update={"reversed_by": "L-000010"})):
+    flags = (FlagDetail(flag="deposit_exceeds_commitment", detail="Too much.", excess=dollars(entry.sum.amount)),)
+    flagged = RecordedEntry.of(entry.model_copy(update={"recorded_by": "IOM"}), "L-000009", SOURCE, MOMENT, flags)
+    assert (flagged.flags, flagged.flag_details) == (("deposit_exceeds_commitment",), flags)
+    for entered in (flagged, flagged.model_copy(update={"reversed_by": "L-000010"})):
         stored = entered.model_dump_json()
         assert RecordedEntry.model_validate_json(stored) == entered
         assert schemas.LedgerEntry.model_validate_json(stored).model_dump_json() == stored

@@ -126,18 +126,27 @@ async def add_members(write: Write, model: type[Record], rows: Sequence[Mapping[
 async def _insert(write: Write, rows: Sequence[Mapping[str, Any]], statement: str) -> None:
     # The triggers run for each statement. JSON keeps the texts of records as they are, and numbers as decimal texts.
     for first in range(0, len(rows), WRITTEN_AT_ONCE):
-        await write.connection.execute(statement, to_json(rows[first : first + WRITTEN_AT_ONCE]).decode())
+        some = rows[first : first + WRITTEN_AT_ONCE]
+        columns = [{name: value for name, value in row.items() if name != "record"} for row in some]
+        records = [to_json(row["record"]).decode() for row in some]
+        await write.connection.execute(statement, to_json(columns).decode(), records)
 
 
 @cache
 def _add_statement(model: type[Record]) -> str:
-    """SQL that inserts rows of a table, which are the members of a JSON array."""
+    """SQL that inserts rows of a table, which are the members of a JSON array; $2: their records.
+
+    Within the JSON of the rows, PostgreSQL would parse each record twice more.
+    """
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     columns = model.__table__.columns  # type: ignore[attr-defined]
-    types = ", ".join(f"{name} {columns[name].type.compile(dialect)}" for name in model.model_fields)
-    names = ", ".join(model.model_fields)
-    table = model.__tablename__
-    return f"INSERT INTO {table} ({names}) SELECT {names} FROM json_to_recordset($1::json) AS given({types})"
+    others = [name for name in model.model_fields if name != "record"]
+    types = ", ".join(f"{name} {columns[name].type.compile(dialect)}" for name in others)
+    names = ", ".join(others)
+    return (
+        f"INSERT INTO {model.__tablename__} ({names}, record) SELECT {names}, record::json"
+        f" FROM ROWS FROM (json_to_recordset($1::json) AS ({types}), unnest($2::text[])) AS given({names}, record)"
+    )
 
 
 @cache

@@ -225,9 +225,12 @@ def cash_of(scope: AccountScope, arguments: Arguments) -> str:
 
 # SQL of the condition that an entry is no half of a pair of entry and reversal, both up to a day, that no bank entry is
 # matched with; `cash` is the entry, and `{day}` stands for the day.
+# An index of `reverses` has the order of its own column, and that of `code` is another one; without them, all of the
+# ledger would be read for each entry.
 _COUNTS_ALONE = """(cash.match IS NOT NULL OR NOT EXISTS (
     SELECT FROM ledger_entry AS other
-     WHERE (other.reverses = cash.code OR other.code = cash.reverses) AND other.date <= {day}
+     WHERE (other.reverses = cash.code COLLATE "default" OR other.code = cash.reverses COLLATE "C")
+       AND other.date <= {day}
        AND NOT EXISTS (SELECT FROM reconciled_entry AS settled WHERE settled.code = other.code)))"""
 
 

@@ -459,7 +459,7 @@ async def _store(state: LedgerState) -> None:
 
 
 def _columns_of(entry: RecordedEntry) -> dict[str, Any]:
-    """The columns of an entry's row, without `reversed_by`, which no new entry has."""
+    """The columns of an entry's row, as JSON is made of them; without `reversed_by`, which no new entry has."""
     return {
         "code": entry.code,
         "number": number_of(entry.code),
@@ -481,7 +481,7 @@ def _columns_of(entry: RecordedEntry) -> dict[str, Any]:
         "decision": entry.decision,
         "flags": entry.flags,
         "updated": entry.updated,
-        "record": entry.model_dump(mode="json"),
+        "record": entry,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -308,6 +308,29 @@ class RecordedEntry(Entry, Coded):
         return self.replaces[0] if self.replaces else self.code
 
     @classmethod
-    def of(cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime) -> RecordedEntry:
-        """The stored form of an entry: with its code, its source and the time of the write."""
-        return cls(code=code, **dict(entry), sources=(source,), updated=at)
+    def of(
+        cls, entry: Entry, code: str, source: SourceRef, at: datetime.datetime, flags: Sequence[FlagDetail] = ()
+    ) -> RecordedEntry:
+        """The stored form of an entry: with its code, its source, the time of the write, and its flags.
+
+        What the entry has was validated with it; to do so again would take four times as long.
+        """
+        members = vars(entry) | {
+            "code": code,
+            "flags": tuple(detail.flag for detail in flags),
+            "flag_details": tuple(flags),
+            "sources": (source,),
+            "updated": at,
+        }
+        return _RECORDED.model_copy(update=members)
+
+
+# What stored entries are copied from, so that each has all members in their order.
+_RECORDED = RecordedEntry(
+    code="L-000000",
+    kind="interest",
+    date=datetime.date.min,
+    sum=Sum(amount=Decimal(0), currency=CURRENCY),
+    sources=(),
+    updated=datetime.datetime.min,
+)

@@ -94,7 +94,12 @@ class CatalogueCodes:
 
     def with_current_codes(self, entry: Entry) -> Entry:
         """The entry with present codes in place of renamed ones; all its codes have to be known."""
-        return entry.model_copy(update={noun: self.codes[noun, code] for noun, code in entry.catalogue_codes().items()})
+        renamed: dict[str, str | None] = {
+            noun: current
+            for noun, code in entry.catalogue_codes().items()
+            if (current := self.codes[noun, code]) != code
+        }
+        return entry.model_copy(update=renamed) if renamed else entry
 
     def programme_of(self, entry: Entry) -> Programme | None:
         """The programme that an entry names by its present or an earlier code; None where there is none."""

@@ -19,7 +19,7 @@ from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any, unkn
 from mmptf_common.wire.suggestions import Suggestion, fold
 from mmptf_funding.contributions.queries import CONTRIBUTORS
 from mmptf_funding.ledger import lifecycle, rules
-from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, RecordedEntry
+from mmptf_funding.ledger.domain import CURRENCY, Entry, FlagDetail, LedgerEntryKind, RecordedEntry
 from mmptf_funding.ledger.programmes import CatalogueCodes, Programme
 from mmptf_funding.ledger.queries import LEDGER
 
@@ -29,6 +29,15 @@ BalanceKey = tuple[rules.Balance, tuple[str | None, ...]]
 DayOfTransfers = tuple[str | None, str | None, date]
 _NUMBER = re.compile(r"l-([0-9]{6,})")
 _NOTHING = Decimal("0.00")
+# By kind, the balances that its entries are part of.
+_BALANCES: Mapping[LedgerEntryKind, Sequence[rules.Balance]] = {
+    kind: [
+        balance
+        for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, *lifecycle.BALANCES)
+        if kind in (*balance.plus, *balance.minus)
+    ]
+    for kind in rules.KINDS
+}
 # The days of a part of a balance: about the square root of the days of several years.
 PART_DAYS = 64
 
@@ -45,9 +54,8 @@ def number_of(code: str) -> int:
 
 def balance_keys(entry: Entry) -> Iterable[BalanceKey]:
     """The balances that an entry is part of."""
-    for balance in (*rules.NEVER_BELOW_ZERO, rules.UNSPENT, *lifecycle.BALANCES):
-        if entry.kind in (*balance.plus, *balance.minus):
-            yield balance, tuple(getattr(entry, name) for name in balance.members)
+    for balance in _BALANCES[entry.kind]:
+        yield balance, tuple([getattr(entry, name) for name in balance.members])
 
 
 def checked_keys(entry: Entry) -> Iterable[BalanceKey]:
@@ -267,12 +275,8 @@ class LedgerState:
         rules.require_open(entry.date, self.closed_to)
         self.number += 1
         code = code_of(self.number)
-        recorded = RecordedEntry.of(
-            entry.model_copy(update={"flags": tuple(detail.flag for detail in flags), "flag_details": tuple(flags)}),
-            code=code,
-            source=submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference),
-            at=self.write.at,
-        )
+        source = submission(self.write, f"{LEDGER.path}/{code}", "sum", entry.reference)
+        recorded = RecordedEntry.of(entry, code, source, self.write.at, flags)
         self.entries[code] = recorded
         self.new_entries.append(recorded)
         if reference := reference_key(recorded):
