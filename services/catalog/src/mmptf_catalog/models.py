@@ -81,7 +81,7 @@ class ProgrammeRow(Record, Base, table=True):
     __table_args__ = (
         *(
             sa.Index(f"programme_{column}", column, postgresql_using="gin")
-            for column in ("objectives", "countries", "regions", "organizations")
+            for column in ("objectives", "countries", "regions", "organizations", "partner_kinds", "beneficiaries")
         ),
         sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
         sa.Index("programme_status", sa.text("(stated->>'status')"), "code"),
@@ -106,6 +106,8 @@ class ProgrammeRow(Record, Base, table=True):
     countries: list[str] = codes()
     regions: list[str] = codes()
     organizations: list[str] = codes()
+    partner_kinds: list[str] = codes()
+    beneficiaries: list[str] = codes()
     stage: str = Field(index=True)
     amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2))
     currency: str | None

@@ -370,6 +370,10 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
         "/budget_lines/{}/organization", [line.organization for line in content.budget_lines]
     )
     places = _pointed("/places/{}/code", [place.code for place in content.places])
+    places += _pointed("/localities/{}/place", [locality.place for locality in content.localities])
+    places += [
+        (f"/partners/{n}/country", partner.country) for n, partner in enumerate(content.partners) if partner.country
+    ]
     pointed = (area, objectives, organizations, places)
     names = await _fetch_names(write, *({code for _, code in each} for each in pointed))
     lists = (
@@ -435,6 +439,15 @@ def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(pointer.format(n), code) for n, code in enumerate(codes)]
 
 
+def _words(content: StatedProgramme | ProgrammeDraft) -> list[str]:
+    """The words that `q` searches: of the same texts as `TEXTS` of the listings."""
+    texts = [content.title, content.summary]
+    texts += [partner.name for partner in content.partners]
+    texts += [text for component in content.components for text in (component.name, component.text)]
+    texts += [locality.name for locality in content.localities]
+    return words(" ".join(filter(None, texts)))
+
+
 def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) -> ProgrammeRow:
     """The row of a programme, written at `at`; raises KeyError for a code without a name."""
     budget = programme.budget
@@ -449,6 +462,8 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         countries=[place.code for place in places],
         regions=sorted({region for place in places for region in place.regions}),
         organizations=programme.organizations,
+        partner_kinds=sorted({partner.kind for partner in programme.partners}),
+        beneficiaries=sorted({beneficiary.group for beneficiary in programme.beneficiaries}),
         stage=programme.stage,
         amount=budget.amount if budget else None,
         currency=budget.currency if budget else None,
@@ -457,7 +472,7 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         attribution={
             name: {code: amount_text(part) for code, part in parts.items()} for name, parts in divided.items()
         },
-        words=words(f"{programme.title or ''} {programme.summary}"),
+        words=_words(programme),
         stated=programme.model_dump(mode="json"),
         updated=at,
         record=Programme.of(programme, names, at).model_dump(mode="json"),
@@ -469,7 +484,7 @@ def draft_row(draft: ProgrammeDraft) -> DraftRow:
     return DraftRow(
         code=draft.code,
         organization=draft.organization,
-        words=words(f"{draft.title or ''} {draft.summary or ''}"),
+        words=_words(draft),
         updated=draft.updated,
         record=draft.model_dump(mode="json"),
     )

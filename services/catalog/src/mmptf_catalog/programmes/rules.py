@@ -212,6 +212,7 @@ def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:
     """All inconsistencies between the parts of a programme."""
     return [
         *_repeated(content),
+        *_of_localities(content),
         *_of_shares(content.places),
         *_of_duration(content.duration),
         *_of_budget(content),
@@ -230,6 +231,28 @@ def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
                 yield error_detail(
                     ProblemCode.REPEATED_CODE, f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}"
                 )
+    entries: dict[str, tuple[str, list[tuple[object, ...]]]] = {
+        "partners": ("kind, name and country", [(each.kind, each.name, each.country) for each in content.partners]),
+        "beneficiaries": ("group and name", [(each.group, each.name) for each in content.beneficiaries]),
+        "components": ("number", [(each.number,) for each in content.components]),
+        "localities": ("place and name", [(each.place, each.name) for each in content.localities]),
+        "figures": ("subject", [(each.subject,) for each in content.figures]),
+    }
+    for name, (what, keys) in entries.items():
+        seen = set[tuple[object, ...]]()
+        for n, key in enumerate(keys):
+            if key in seen:
+                detail = f"/{name}/{n}: an entry with this {what} is there already"
+                yield error_detail(ProblemCode.REPEATED_CODE, detail, pointer=f"/{name}/{n}")
+            seen.add(key)
+
+
+def _of_localities(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+    places = [place.code for place in content.places]
+    for n, locality in enumerate(content.localities):
+        if locality.place not in places:
+            detail = f"/localities/{n}/place: {locality.place} is not a place of the programme"
+            yield error_detail(ProblemCode.INVALID_VALUE, detail, pointer=f"/localities/{n}/place", allowed=places)
 
 
 def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:
