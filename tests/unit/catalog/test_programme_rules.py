@@ -167,6 +167,18 @@ def test_a_programme_that_was_stored_before_these_lists_names_them_as_gaps() -> 
     assert StatedProgramme.model_validate(before.model_dump(mode="json")) == before
 
 
+# --- who leads -----------------------------------------------------------------------------------------------------
+
+
+def test_the_organization_that_is_stated_to_lead_takes_part() -> None:
+    led = programme(lead_organization=None).led_by("ILO", source("lead_organization", "the Fund"))
+    assert rules.without_its_lead(led, content(), stated=True) == []
+    (error,) = rules.without_its_lead(led, content(organizations=["IOM"]), stated=True)
+    assert (error.code, error.pointer, error.allowed) == ("not_taking_part", "/lead_organization", ["IOM"])
+    assert led.sources[-1].field == "lead_organization"
+    assert "lead_organization" not in [gap.field for gap in led.gaps]
+
+
 # --- shares --------------------------------------------------------------------------------------------------------
 
 

@@ -115,11 +115,13 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
         raise Conflict(f"{code} is {status} and is not amended any more.", code=ProblemCode.NOT_AMENDABLE)
     content = sent.applied_to(programme.content)
     changed = rules.changed_members(programme, content, sent.stated().keys())
-    if not changed:
+    if lead := _new_lead(who, programme, sent.lead_organization):
+        programme = programme.led_by(lead, _source(write, code, "lead_organization", who.organization))
+    elif not changed:
         return
     if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
-    raise_if_any(rules.without_its_lead(programme, content))
+    raise_if_any(rules.without_its_lead(programme, content, stated=lead is not None))
     decisions = await named_decisions(write, [sent.decision])
     errors = rules.amendment_errors(programme, content, changed)
     errors += rules.decision_errors(programme, changed, sent.decision)
@@ -132,6 +134,20 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     if programme.stage == "funded" and "budget" in changed and restated.budget:
         effect = rules.effect_of_budget(code, restated.budget, write.at.date())
         await record_effects(write, [(decision, effect)])
+
+
+def _new_lead(who: Identity, programme: StatedProgramme, lead: str | None) -> str | None:
+    """The organization that is to lead a programme of which no source states one; None where nothing changes."""
+    if lead in (None, programme.lead_organization):
+        return None
+    if not who.has_role(MANAGEMENT_UNIT):
+        raise Forbidden(f"Which organization leads {programme.code} is stated by the Fund's management unit.")
+    if programme.lead_organization:
+        raise Conflict(
+            f"{programme.lead_organization} leads {programme.code}, which is not changed.",
+            code=ProblemCode.NOT_AMENDABLE,
+        )
+    return lead
 
 
 async def change_status(

@@ -627,6 +627,16 @@ class StatedProgramme(ResponseModel):
         new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
         return gaps + new
 
+    def led_by(self, organization: str, source: SourceRef) -> StatedProgramme:
+        """The programme with an organization that leads it, of which no source stated one."""
+        return self.model_copy(
+            update={
+                "lead_organization": organization,
+                "gaps": [gap for gap in self.gaps if gap.field != "lead_organization"],
+                "sources": [*self.sources, source],
+            }
+        )
+
     def with_history(self, history: Sequence[ProgrammeStatusRecord]) -> StatedProgramme:
         """The programme with these statuses in place of those before; the last one is the present one."""
         budget = self.budget

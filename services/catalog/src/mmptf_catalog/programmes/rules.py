@@ -168,11 +168,20 @@ def missing(draft: ProgrammeDraft) -> list[ErrorDetail]:
     return found
 
 
-def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> list[ErrorDetail]:
-    """An error where the lead organization is missing from a programme's organizations."""
+def without_its_lead(
+    programme: StatedProgramme, content: ProgrammeContent, *, stated: bool = False
+) -> list[ErrorDetail]:
+    """An error where the lead organization is missing from a programme's organizations.
+
+    stated: the lead is sent with the content, so that it may be the wrong one
+    """
     lead = programme.lead_organization
     if lead is None or lead in content.organizations:
         return []
+    if stated:
+        detail = f"/lead_organization: {lead} does not take part in the programme"
+        allowed = content.organizations
+        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/lead_organization", allowed=allowed)]
     detail = f"/organizations: {lead} leads the programme and has to take part in it"
     return [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/organizations")]
 

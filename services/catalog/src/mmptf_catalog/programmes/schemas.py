@@ -754,6 +754,10 @@ class ProgrammeAmendment(ProgrammeContentSent):
     """The decision by which the budget of an approved programme changes, such as a meeting and its date; needed where
     `budget` or `budget_lines` change after the approval.
     """
+    lead_organization: ListedCode | None = None
+    """Code of the organization that leads the programme, one of its `organizations`, such as `IOM`. The Fund's
+    management unit states it where no source does; it is not changed any more. Null leaves it as it is.
+    """
 
 
 class StatusChangeSent(RequestModel):
