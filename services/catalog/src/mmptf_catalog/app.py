@@ -39,6 +39,7 @@ SERVICE = Service(
         "clusterings": "clustering",
         "guiding_principles": "guiding_principle",
         "places": "place",
+        "place_groups": "place_group",
         "organizations": "organization",
         "calls": "call",
         "meetings": "meeting",

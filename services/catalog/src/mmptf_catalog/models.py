@@ -59,6 +59,15 @@ class PlaceRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class PlaceGroupRow(Record, Base, table=True):
+    """A group of places; `members` are the codes of its places."""
+
+    __tablename__ = "place_group"
+
+    name: str
+    members: list[str] = codes()
+
+
 class OrganizationRow(Record, Base, table=True):
     __tablename__ = "organization"
     # COLLATE "C" in the database: Alembic reads an index without its collations.
