@@ -310,6 +310,7 @@ MAY_BE += [("reviewer", "%"), ("reviewer", "1" * 30)]
 MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "name", "reference", "note")]
 MAY_BE += [(name, value) for name in ("document", "signatory") for value in ("%", "1" * 30)]
 MAY_BE += [("promised_refunds", []), ("tranche", 1)]
+MAY_BE += [(name, []) for name in ("partners", "beneficiaries", "components", "localities", "figures")]
 MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
 MAY_BE += [(name, value) for name in ("comment", "explanation", "source") for value in ("%", "1" * 30)]
 

@@ -263,7 +263,7 @@ class PlaceGroupQuery(NamedQuery):
 
 
 class PlaceQuery(NamedQuery):
-    code: Annotated[list[Code], with_codes("places", "SRB")]
+    code: Annotated[list[Code], with_codes("places", "PRT")]
     kind: Annotated[
         list[PlaceKind],
         Field(
@@ -293,6 +293,6 @@ class PlaceQuery(NamedQuery):
         Field(
             description="Only places with these words, or words that begin so, in one of their names, also former and"
             f" short ones. {HOW}",
-            examples=["serbia"],
+            examples=["portugal"],
         ),
     ] = None

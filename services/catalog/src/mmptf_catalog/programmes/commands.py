@@ -115,13 +115,13 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
         raise Conflict(f"{code} is {status} and is not amended any more.", code=ProblemCode.NOT_AMENDABLE)
     content = sent.applied_to(programme.content)
     changed = rules.changed_members(programme, content, sent.stated().keys())
-    if lead := _new_lead(who, programme, sent.lead_organization):
+    if lead := _new_lead(who, programme, content, sent.lead_organization):
         programme = programme.led_by(lead, _source(write, code, "lead_organization", who.organization))
     elif not changed:
         return
     if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
-    raise_if_any(rules.without_its_lead(programme, content, stated=lead is not None))
+    raise_if_any(rules.without_its_lead(programme, content))
     decisions = await named_decisions(write, [sent.decision])
     errors = rules.amendment_errors(programme, content, changed)
     errors += rules.decision_errors(programme, changed, sent.decision)
@@ -136,10 +136,15 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
         await record_effects(write, [(decision, effect)])
 
 
-def _new_lead(who: Identity, programme: StatedProgramme, lead: str | None) -> str | None:
-    """The organization that is to lead a programme of which no source states one; None where nothing changes."""
-    if lead in (None, programme.lead_organization):
+def _new_lead(who: Identity, programme: StatedProgramme, content: ProgrammeContent, lead: str | None) -> str | None:
+    """The organization that is to lead a programme of which no source states one; None where nothing changes.
+
+    Raises InvalidRequest where it takes no part in the programme, Forbidden where it is not the caller's to state,
+    Conflict where another one leads it.
+    """
+    if lead is None or lead == programme.lead_organization:
         return None
+    raise_if_any(rules.lead_errors(lead, content))
     if not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden(f"Which organization leads {programme.code} is stated by the Fund's management unit.")
     if programme.lead_organization:

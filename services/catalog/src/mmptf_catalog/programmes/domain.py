@@ -43,8 +43,8 @@ STAGE_OF_STATUS: Mapping[ProgrammeStatus, LifecycleStage] = {
 }
 
 
-PartnerKind = TypeAliasType(
-    "PartnerKind",
+ProgrammePartnerKind = TypeAliasType(
+    "ProgrammePartnerKind",
     Literal[
         "government",
         "government_national",
@@ -178,7 +178,7 @@ class ProgrammeBudgetLine(ResponseModel):
 class ProgrammeDraftPartner(ResponseModel):
     """A body with which a programme works, which it consults, or whose capacities it is to strengthen."""
 
-    kind: PartnerKind
+    kind: ProgrammePartnerKind
     """What sort of body it is."""
     name: str
     """Name of the partner, or of all that are meant together, such as `ministries`."""

@@ -168,20 +168,20 @@ def missing(draft: ProgrammeDraft) -> list[ErrorDetail]:
     return found
 
 
-def without_its_lead(
-    programme: StatedProgramme, content: ProgrammeContent, *, stated: bool = False
-) -> list[ErrorDetail]:
-    """An error where the lead organization is missing from a programme's organizations.
+def lead_errors(lead: str, content: ProgrammeContent) -> list[ErrorDetail]:
+    """An error where the organization that is stated to lead a programme takes no part in it."""
+    if lead in content.organizations:
+        return []
+    detail = f"/lead_organization: {lead} does not take part in the programme"
+    allowed = content.organizations
+    return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/lead_organization", allowed=allowed)]
 
-    stated: the lead is sent with the content, so that it may be the wrong one
-    """
+
+def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> list[ErrorDetail]:
+    """An error where the lead organization is missing from a programme's organizations."""
     lead = programme.lead_organization
     if lead is None or lead in content.organizations:
         return []
-    if stated:
-        detail = f"/lead_organization: {lead} does not take part in the programme"
-        allowed = content.organizations
-        return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/lead_organization", allowed=allowed)]
     detail = f"/organizations: {lead} leads the programme and has to take part in it"
     return [error_detail(ProblemCode.MISSING_MEMBER, detail, pointer="/organizations")]
 
@@ -261,7 +261,7 @@ def _of_localities(content: ProgrammeContent) -> Iterator[ErrorDetail]:
     for n, locality in enumerate(content.localities):
         if locality.place not in places:
             detail = f"/localities/{n}/place: {locality.place} is not a place of the programme"
-            yield error_detail(ProblemCode.INVALID_VALUE, detail, pointer=f"/localities/{n}/place", allowed=places)
+            yield error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=f"/localities/{n}/place", allowed=places)
 
 
 def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:

@@ -15,7 +15,6 @@ from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, The
 from mmptf_catalog.programmes.domain import (
     FIGURE,
     BeneficiaryGroup,
-    PartnerKind,
     ProgrammeBeneficiary,
     ProgrammeBudgetLine,
     ProgrammeComponent,
@@ -27,6 +26,7 @@ from mmptf_catalog.programmes.domain import (
     ProgrammeFigureUnit,
     ProgrammeLocality,
     ProgrammePartner,
+    ProgrammePartnerKind,
     ProgrammeStatusRecord,
     StatedBudget,
     StatedProgramme,
@@ -328,8 +328,8 @@ BudgetStageFilter = TypeAliasType(
 """
 
 
-PartnerKindFilter = TypeAliasType(
-    "PartnerKindFilter",
+ProgrammePartnerKindFilter = TypeAliasType(
+    "ProgrammePartnerKindFilter",
     Literal[
         "government",
         "government_national",
@@ -456,13 +456,13 @@ class ProgrammeFilter(PointInTime):
         ),
     ]
     partner_kind: Annotated[
-        list[PartnerKindFilter],
+        list[ProgrammePartnerKindFilter],
         Field(
             default_factory=list,
             max_length=100,
             description="Only programmes with a partner of one of these sorts, such as ministries or civil society;"
             " `not_stated` for those of which no source states a partner.",
-            examples=["government"],
+            examples=["not_stated"],
         ),
     ]
     beneficiary: Annotated[
@@ -637,7 +637,7 @@ Name = Annotated[Text, Field(max_length=300)]
 class ProgrammePartnerSent(RequestModel):
     """A body with which the programme is to work, which it consults, or whose capacities it is to strengthen."""
 
-    kind: PartnerKind
+    kind: ProgrammePartnerKind
     """What sort of body it is."""
     name: Name
     """Name of the partner, or of all that are meant together, such as `ministries`."""
