@@ -179,7 +179,7 @@ async def test_a_cell_has_each_entry(catalog: httpx.AsyncClient) -> None:
 async def test_what_a_draft_states_is_that_of_the_programme(client: httpx.AsyncClient) -> None:
     draft = await drafted(client)
     stated = {name: draft.json()[name] for name in SOURCED}
-    assert stated["partners"][1] == {**CONTENT["partners"][1], "number": None}
+    assert stated == {name: CONTENT[name] for name in SOURCED}
     found = await client.get(f"{DRAFTS}?q=%22nakuru+county%22", headers=writing(*AGENCY))
     assert [each["code"] for each in found.json()["items"]] == [draft.json()["code"]]
     programme = (await submit(client, draft)).json()
@@ -284,6 +284,9 @@ async def test_records_of_before_have_these_lists_and_get_them_with_the_package(
                 f"UPDATE draft SET record = (record::jsonb - {lists})::json",
             ):
                 await session.execute(sa.text(statement))
+        changes = (await running.client.get("/catalog/v1/changes?entity=programme&limit=1000")).json()["items"]
+        told = {change["key"]: change["after"] for change in changes}
+        assert all(told["MKD-01"][name] == [] for name in SOURCED)
         for code in ("MKD-01", before["code"]):
             answer = (await running.client.get(f"{PROGRAMMES}/{code}")).json()
             assert [answer[name] for name in SOURCED] == [[]] * 5
@@ -382,5 +385,8 @@ async def test_documents_of_before_have_neither_contacts_nor_gaps(new_database: 
         await write_sql(url, "UPDATE source_document SET record = (record::jsonb - 'contacts' - 'gaps')::json")
         answer = (await running.client.get(f"/catalog/v1/documents/{EUROPE}")).json()
         assert (answer["contacts"], answer["gaps"]) == ([], [])
+        changes = (await running.client.get("/catalog/v1/changes?entity=document&limit=1000")).json()["items"]
+        told = {change["key"]: change["after"] for change in changes}
+        assert told[EUROPE] == answer
         status = (await running.client.get("/catalog/v1/status")).json()
         assert {(len(each["contacts"]), len(each["gaps"])) for each in status["vintage"]} == {(0, 0)}

@@ -10,6 +10,7 @@ from mmptf_catalog.decisions import routes as decisions
 from mmptf_catalog.imports import routes as imports
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
+from mmptf_catalog.programmes.queries import PROGRAMMES
 from mmptf_catalog.seed import load_packaged_data
 from mmptf_catalog.settings import CatalogSettings
 from mmptf_common.service import Service, create_service
@@ -45,7 +46,7 @@ SERVICE = Service(
         "meetings": "meeting",
         "decisions": "decision",
     },
-    listings=(OBJECTIVES,),
+    listings=(OBJECTIVES, PROGRAMMES),
 )
 
 

@@ -11,12 +11,12 @@ CONTENT: dict[str, Any] = {
     "organizations": ["IOM", "ILO"],
     "partners": [
         {"kind": "government_national", "name": "ministries of labour", "country": "KEN", "number": 2},
-        {"kind": "civil_society", "name": "unions of farm workers", "country": "UGA"},
+        {"kind": "civil_society", "name": "unions of farm workers", "country": "UGA", "number": None},
     ],
     "beneficiaries": [{"group": "migrant_workers", "name": "seasonal workers"}],
     "components": [
         {"number": 1, "name": "rules", "text": "Rules on fees and contracts of recruiters."},
-        {"number": 2, "text": "Complaints of workers, from the first call to the decision."},
+        {"number": 2, "name": None, "text": "Complaints of workers, from the first call to the decision."},
     ],
     "localities": [{"place": "KEN", "name": "Nakuru County"}],
     "figures": [
