@@ -259,6 +259,11 @@ async def test_what_does_not_fit_is_said_when_a_draft_is_submitted(client: httpx
     answer = await submit(client, await drafted(client, beneficiaries=twice, localities=elsewhere))
     assert answer.status_code == 422
     assert errors(answer) == [("repeated_code", "/beneficiaries/1"), ("not_applicable", "/localities/0/place")]
+    # The places of a programme do not change beside its localities.
+    whole = await submitted(client)
+    moved = await amend(client, whole, AGENCY, places=[{"code": "TZA"}])
+    assert errors(moved) == [("not_applicable", "/localities/0/place")]
+    assert moved.json()["errors"][0]["allowed"] == ["TZA"]
     without = await submit(client, await drafted(client, **{name: None for name in SOURCED}))
     assert without.status_code == 201
     gaps = {gap["field"] for gap in without.json()["gaps"]}

@@ -184,7 +184,7 @@ async def test_unknown_codes_of_a_draft_are_rejected(
 
 async def test_a_programme_is_amended_with_known_codes(client: httpx.AsyncClient) -> None:
     note = await submitted(client)
-    answer = await amend(client, note, AGENCY, objectives=["6", "66"], places=[{"code": "KENN"}], localities=[])
+    answer = await amend(client, note, AGENCY, objectives=["6", "66"], places=[{"code": "KENN"}])
     assert errors(answer) == [("unknown_code", "/objectives/1"), ("unknown_code", "/places/0/code")]
     assert (await client.get(note.headers["location"])).headers["etag"] == note.headers["etag"]
 

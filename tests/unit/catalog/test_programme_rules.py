@@ -137,8 +137,8 @@ def test_an_entry_that_is_there_already_is_refused() -> None:
 
 def test_a_locality_is_in_a_place_of_the_programme() -> None:
     kept = [{"place": code, "name": "H"} for code in PLACES]
-    assert found(content(localities=kept)) == []
-    (error,) = rules.errors_of(content(localities=[*kept, {"place": "SRB", "name": "H"}]))
+    assert [*rules.locality_errors(content(localities=kept))] == []
+    (error,) = rules.locality_errors(content(localities=[*kept, {"place": "SRB", "name": "H"}]))
     assert (error.code, error.pointer, error.allowed) == ("not_applicable", "/localities/2/place", ["KEN", "UGA"])
     assert found(content(localities=[kept[0], kept[0]])) == [("repeated_code", "/localities/1")]
 

@@ -93,7 +93,7 @@ async def submit_draft(write: Write, _who: Identity, code: str) -> Created:
     draft = ProgrammeDraft.model_validate(row.record)
     code = draft.programme_code
     await _require_free(write, code)
-    raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
+    raise_if_any([*rules.missing(draft), *rules.errors_of(draft), *rules.locality_errors(draft)])
     names = await _names(write, draft)
     sources = _sources(write, code, rules.stated_members(draft), draft.organization)
     programme = StatedProgramme.submitted(draft, sources, names.place_names)
@@ -127,6 +127,8 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     errors += rules.decision_errors(programme, changed, sent.decision)
     raise_if_any([*errors, *decisions.errors(sent.decision, None)])
     names = await _names(write, content)
+    # Whoever misspells a place is told so, and not that a locality is elsewhere.
+    raise_if_any(rules.locality_errors(content))
     decision = decisions.text_of(sent.decision)
     sources = _sources(write, code, changed, who.organization, decision)
     restated = programme.restated(content, sources, names.place_names)

@@ -218,10 +218,9 @@ def decision_errors(programme: StatedProgramme, changed: Collection[str], decisi
 
 
 def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:
-    """All inconsistencies between the parts of a programme."""
+    """All inconsistencies between the parts of a programme, but those of `locality_errors`."""
     return [
         *_repeated(content),
-        *_of_localities(content),
         *_of_shares(content.places),
         *_of_duration(content.duration),
         *_of_budget(content),
@@ -256,7 +255,8 @@ def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
             seen.add(key)
 
 
-def _of_localities(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+def locality_errors(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+    """An error for each locality that is in no place of the programme, whose places are listed ones."""
     places = [place.code for place in content.places]
     for n, locality in enumerate(content.localities):
         if locality.place not in places:
