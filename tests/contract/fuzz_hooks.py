@@ -203,6 +203,8 @@ def _content(raw_schema: Json, name: str) -> Json:
     country = _listed("/catalog/v1/places", kind="country")
     place = _narrowed(raw_schema, "ProgrammePlaceSent", code=country, share={"enum": ["100.00", None]})
     organizations = _listed("/catalog/v1/organizations")
+    partner = _narrowed(raw_schema, "ProgrammePartnerSent", country={"enum": [*country["enum"], None]})
+    locality = _narrowed(raw_schema, "ProgrammeLocalitySent", place=country)
     lists = {
         "objectives": {
             "type": "array",
@@ -212,11 +214,15 @@ def _content(raw_schema: Json, name: str) -> Json:
         },
         "organizations": {"type": "array", "items": organizations, "maxItems": 40, "uniqueItems": True},
         "places": {"type": "array", "items": place, "maxItems": 60, "uniqueItems": True},
+        "partners": {"type": "array", "items": partner, "maxItems": 200, "uniqueItems": True},
+        "localities": {"type": "array", "items": locality, "maxItems": 200, "uniqueItems": True},
     }
     area = _listed("/catalog/v1/thematic-areas")
     if name == "ProgrammeAmendment":
         decision = _listed_or_null("/catalog/v1/decisions")
-        return _narrowed(raw_schema, name, (*FITTED, *lists), thematic_area=area, decision=decision)
+        # It has a lead already; no two entries of a list may be alike.
+        left_out = (*FITTED, *lists, "beneficiaries", "components", "figures", "lead_organization")
+        return _narrowed(raw_schema, name, left_out, thematic_area=area, decision=decision)
     for schema in lists.values():
         # A draft need not be right before it is submitted.
         del schema["uniqueItems"]

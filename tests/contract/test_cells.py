@@ -70,12 +70,24 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "document": at("document.url"),
         **SOURCED,
     },
+    "catalog:list_place_groups": {"members": at("members.code")},
+    **{
+        f"{service}:list_{service}_documents": {"contacts": at("contacts.value"), "gaps": at("gaps.note")}
+        for service in ("catalog", "funding", "markers")
+    },
     "catalog:list_programmes": {
         "thematic_area": at("thematic_area.code"),
         "thematic_area_name": at("thematic_area.name"),
         "objectives": at("objectives.code"),
         "countries": at("places.code"),
         "organizations": at("organizations.code"),
+        "partners": at("partners.name"),
+        "partner_kinds": at("partners.kind"),
+        "beneficiaries": at("beneficiaries.name"),
+        "beneficiary_groups": at("beneficiaries.group"),
+        "components": at("components.text"),
+        "localities": at("localities.name"),
+        "figures": lambda item: [f"{e['subject']}: {e['as_printed'] or e['value']}" for e in item["figures"]],
         **{
             f"budget_{name}": at(f"budget.{name}")
             for name in ("amount", "currency", "stage", "precision", "as_printed")

@@ -25,7 +25,8 @@ BESIDE = {
 # The facets that count rows without a value.
 LACKING = {
     ("get_programme_facets", "thematic_area"), ("get_programme_facets", "objective"),
-    ("get_programme_facets", "organization"), ("get_contribution_facets", "country"),
+    ("get_programme_facets", "organization"), ("get_programme_facets", "partner_kind"),
+    ("get_programme_facets", "beneficiary"), ("get_contribution_facets", "country"),
     ("get_ledger_entry_facets", "contributor"), ("get_ledger_entry_facets", "programme"),
     ("get_ledger_entry_facets", "organization"), ("get_ledger_entry_facets", "thematic_area"),
     ("get_ledger_entry_facets", "account"), ("get_ledger_entry_facets", "category"),

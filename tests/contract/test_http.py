@@ -311,6 +311,7 @@ MAY_BE += [(name, "%") for name in ("title", "summary", "reason", "decision", "n
 MAY_BE += [(name, value) for name in ("document", "signatory") for value in ("%", "1" * 30)]
 MAY_BE += [("promised_refunds", []), ("tranche", 1), ("targets", [])]
 MAY_BE += [(name, value) for name in ("definition", "means_of_verification") for value in ("%", "1" * 30)]
+MAY_BE += [(name, []) for name in ("partners", "beneficiaries", "components", "localities", "figures")]
 MAY_BE += [("objectives", []), ("places", []), ("organizations", []), ("budget_lines", []), ("due_diligence", [])]
 MAY_BE += [(name, value) for name in ("comment", "explanation", "source") for value in ("%", "1" * 30)]
 

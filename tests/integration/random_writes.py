@@ -91,6 +91,8 @@ async def _write_programmes(it: Writing, dice: random.Random) -> None:
             "title_order": f"{dice.random()}",
             "words": dice.sample(["migration", "border", "youth"], 2),
             "countries": dice.sample(["SRB", "KEN", "MKD", "ZAF"], 2),
+            "partner_kinds": dice.sample(["academia", "government", "other"], dice.randint(0, 2)),
+            "beneficiaries": dice.sample(["women", "youth"], dice.randint(0, 2)),
         }
         if row["amount"] is not None:
             more = Decimal(dice.randint(1, 10**7)) / 100
@@ -108,6 +110,7 @@ async def _write_catalog(it: Writing, dice: random.Random) -> None:
     for table in dice.sample(["organization", "place", "thematic_area", "objective", "source_document"], 3):
         columns = {} if table == "source_document" else {"name": name}
         await it.amend(table, await _some(it, dice, table), columns, name=name)
+    await it.amend("place_group", "gcm-champions", {"members": dice.sample(["LUX", "PRT", "TUR"], 2)}, note=name)
     await _come_and_go(it, dice, "programme")
 
 

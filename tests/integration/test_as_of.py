@@ -49,6 +49,7 @@ READS = {
     "catalog": [
         *(f"{PROGRAMMES}?limit=3&sort={sort}" for sort in ("code", "-title", "-budget", "budget", "-updated")),
         *(f"{PROGRAMMES}?{filter}" for filter in ("stage=funded&stage=closed", "country=SRB", "q=migra")),
+        f"{PROGRAMMES}?partner_kind=government&partner_kind=academia&beneficiary=youth&beneficiary=not_stated",
         f"{PROGRAMMES}?format=csv&sort=-title",
         f"{PROGRAMMES}?format=ndjson&stage=concept",
         f"{PROGRAMMES}/facets",
@@ -64,6 +65,8 @@ READS = {
         f"{CATALOG}/organizations/IOM",
         f"{CATALOG}/places?kind=region",
         f"{CATALOG}/places?q=a&sort=name&format=csv",
+        f"{CATALOG}/places?group=gcm-champions",
+        f"{CATALOG}/place-groups",
         f"{CATALOG}/thematic-areas",
         f"{CATALOG}/objectives?format=ndjson",
         f"{CATALOG}/documents",

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from asgi_lifespan import LifespanManager
 
+from mmptf_catalog.programmes.domain import SOURCED
 from mmptf_catalog.programmes.schemas import CatalogProgrammeCard
 from mmptf_funding.ledger import schemas as ledger_schemas
 from mmptf_gateway.app import create_app
@@ -121,7 +122,7 @@ async def test_a_programme_is_shown_as_its_document_has_it(catalog: httpx.AsyncC
             "facts": shown,
         }
         assert set(programme) - set(shown) == {
-            "code", "summary", "budget_lines", "status_history", "sources", "updated",
+            "code", "summary", "budget_lines", "status_history", "sources", "updated", *SOURCED,
         }  # fmt: skip
         assert (await get(catalog, card["links"]["programme"])) == programme
         assert (await get(catalog, card["links"]["history"]))["items"]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from mmptf_catalog.programmes.domain import SOURCED
 from mmptf_catalog.programmes.examples import CONTENT
 from tests.conftest import RunningApp
 from tests.integration.programmes_client import (
@@ -90,7 +91,7 @@ async def test_a_draft_is_seen_by_its_organization_alone(client: httpx.AsyncClie
 async def test_a_draft_is_amended_member_by_member_and_discarded(client: httpx.AsyncClient) -> None:
     draft = await drafted(client, **UNSAID)
     code, path = draft.json()["code"], draft.headers["location"]
-    lists: dict[str, Any] = {"objectives": [], "places": [], "organizations": [], "budget_lines": []}
+    lists = {name: list[Any]() for name in ("objectives", "places", "organizations", "budget_lines", *SOURCED)}
     proposed = draft.json()["programme_code"]
     nothing = {"organization": "IOM", "code": code, "programme_code": proposed, **dict.fromkeys(CONTENT), **lists}
     assert {**draft.json(), "updated": None} == {**nothing, "updated": None}
@@ -323,7 +324,7 @@ async def test_a_submitted_programme_is_public(client: httpx.AsyncClient) -> Non
     assert (record["budget"]["amount"], record["budget"]["stage"]) == (CONTENT["budget"], "requirement")
     assert (record["budget"]["precision"], record["budget"]["as_printed"]) == ("exact", None)
     assert record["gaps"] == []
-    assert {source["field"] for source in record["sources"]} == set(CONTENT) - {"budget"}
+    assert {source["field"] for source in record["sources"]} == set(CONTENT) - {"budget", *SOURCED}
     assert (await sums(client))["requirement"] - requirements == Decimal(CONTENT["budget"])
     (entry,) = record["status_history"]
     assert (entry["status"], entry["date"], entry["decision"]) == ("concept_note", today().isoformat(), None)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from mmptf_catalog.programmes.domain import STAGE_OF_STATUS
+from mmptf_catalog.programmes.domain import SOURCED, STAGE_OF_STATUS
 from mmptf_catalog.programmes.examples import CONTENT
 from mmptf_catalog.programmes.rules import NEXT_STATUSES, OWN_STEPS
 from mmptf_catalog.programmes.schemas import ProgrammeContentSent
@@ -302,7 +302,8 @@ async def test_the_history_says_who_when_what_and_why(client: httpx.AsyncClient)
 def not_stated(programme: Mapping[str, Any]) -> set[str]:
     """The members of a programme's record that nothing states."""
     names = ("title", "thematic_area", "objectives", "places", "organizations", "duration", "budget", "budget_lines")
-    empty = {name for name in (*names, "lead_organization") if not programme[name]}
+    lists = ("partners", "beneficiaries", "components", "localities")
+    empty = {name for name in (*names, *lists, "lead_organization") if not programme[name]}
     shares = {place["share"] for place in programme["places"]}
     return empty | ({"places.share"} if shares == {None} else set()) | {
         name for name in ("status", "stage") if programme[name] == "not_stated"
@@ -328,16 +329,18 @@ async def test_what_an_amendment_removes_is_a_gap_until_it_is_stated_again(
             assert without.json()["errors"][0]["pointer"].startswith(f"/{name}")
             continue
         taken.append(value)
-        assert gaps(without.json()) == [member]
+        # A programme without figures lacks nothing.
+        missing = [member] if member != "figures" else []
+        assert gaps(without.json()) == missing
         listed = await client.get(f"{PROGRAMMES}/{whole.json()['code']}")
         card = await client.get(f"{API}/cards/programmes/{whole.json()['code']}")
         assert listed.json()["gaps"] == card.json()["facts"]["gaps"] == without.json()["gaps"]
         # It stays while others are amended.
         other = await amend(client, without, AGENCY, **({"title": "Other"} if name != "title" else {"summary": "x"}))
-        assert gaps(other.json()) == [member]
+        assert gaps(other.json()) == missing
         whole = await amend(client, other, AGENCY, **{name: CONTENT[name]})
         assert gaps(whole.json()) == []
-    assert bool(taken) == (member in ("places.share", "budget_lines"))
+    assert bool(taken) == (member in ("places.share", "budget_lines", *SOURCED))
 
 
 async def test_the_gaps_of_every_packaged_programme_are_those_of_its_record(

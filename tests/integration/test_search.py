@@ -33,7 +33,13 @@ def named(*codes: str | None) -> list[str]:
 
 # Path -> the texts of a row that `q` searches.
 TEXTS: dict[str, Callable[[Row], list[str]]] = {
-    PROGRAMMES: lambda row: [row["title"] or "", row["summary"], *named(*(p["code"] for p in row["places"]))],
+    PROGRAMMES: lambda row: [
+        row["title"] or "",
+        row["summary"],
+        *(entry["name"] for name in ("partners", "localities") for entry in row[name]),
+        *(text for entry in row["components"] for text in (entry["name"], entry["text"]) if text),
+        *named(*(p["code"] for p in row["places"])),
+    ],
     PLACES: lambda row: [row["name"], *named(row["code"])],
     f"{FUNDING}/requirements": lambda row: [
         *(row[term][name] or "" for term in ("place", "region", "area") for name in ("name", "as_printed")

@@ -110,6 +110,7 @@ CHANGES: dict[str, dict[str, Change]] = {
             of("XKX", footnote="Another footnote."),
             of("SRB", footnote="A new footnote."),
         ),
+        "place_groups.json": first(name="Other champions"),
         # Answers read it from the package itself.
         "printed_counts.json": printed,
         "programmes.json": all_of(budget, placed_elsewhere),

@@ -228,10 +228,10 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.rate_limits = limits
     app.state.is_ending = lambda: False
-    documents = openapi.Router()
+    documents, listed_documents = openapi.Router(), publications.publications_of(service.name)
     add_listing(
         documents,
-        publications.publications_of(service.name),
+        listed_documents,
         noun=f"{service.name} document",
         tag=DOCUMENTS,
         about=publications.ABOUT,
@@ -247,7 +247,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
     }
     feed = openapi.Router()
     public = entities - service.private
-    add_feed(feed, service.name, public=public, private=service.private, listings=service.listings)
+    add_feed(feed, service.name, public=public, private=service.private, listings=(*service.listings, listed_documents))
     app.include_router(feed)
     app.include_router(problem_kinds.router)
     app.include_router(versions.router)

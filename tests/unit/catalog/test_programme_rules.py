@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mmptf_catalog.programmes import rules
 from mmptf_catalog.programmes.domain import (
+    SOURCED,
     STAGE_OF_STATUS,
     ProgrammeContent,
     ProgrammeDraft,
@@ -49,6 +50,14 @@ FITTING: dict[str, Any] = {
     "objectives": ["6"],
     "organizations": ["IOM", "ILO"],
     "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
+    "partners": [
+        {"kind": "civil_society", "name": "C", "country": None, "number": 2},
+        {"kind": "academia", "name": "C", "country": "KEN", "number": None},
+    ],
+    "beneficiaries": [{"group": "youth", "name": "D"}, {"group": "women", "name": "D"}],
+    "components": [{"number": 1, "name": None, "text": "E"}, {"number": 2, "name": "F", "text": "E"}],
+    "localities": [],
+    "figures": [{"subject": "G", "value": "12.5", "unit": "per_cent", "qualifier": "approximately"}],
     "duration": {"start": "2027-01-01", "end": "2028-12-31"},
     "budget": "107.00",
     "budget_lines": [line("100.00"), line("7.00", category=rules.INDIRECT)],
@@ -109,6 +118,65 @@ def whole(draw: st.DrawFn) -> list[int]:
 
 def test_a_programme_in_which_everything_fits() -> None:
     assert found(content()) == []
+
+
+# --- partners, beneficiaries, components, localities, figures ------------------------------------------------------
+
+
+def test_an_entry_that_is_there_already_is_refused() -> None:
+    for name, other in {
+        "partners": {"number": 9},
+        "beneficiaries": {},
+        "components": {"name": "Other", "text": "Other"},
+        "figures": {"value": "3"},
+    }.items():
+        entries = FITTING[name]
+        said = content(**{name: [*entries, {**entries[0], **other}]})
+        assert found(said) == [("repeated_code", f"/{name}/{len(entries)}")]
+
+
+def test_a_locality_is_in_a_place_of_the_programme() -> None:
+    kept = [{"place": code, "name": "H"} for code in PLACES]
+    assert [*rules.locality_errors(content(localities=kept))] == []
+    (error,) = rules.locality_errors(content(localities=[*kept, {"place": "SRB", "name": "H"}]))
+    assert (error.code, error.pointer, error.allowed) == ("not_applicable", "/localities/2/place", ["KEN", "UGA"])
+    assert found(content(localities=[kept[0], kept[0]])) == [("repeated_code", "/localities/1")]
+
+
+def test_entries_that_stay_keep_their_sources() -> None:
+    stated = programme()
+    assert {source.field for source in stated.sources}.isdisjoint(SOURCED)
+    said = content(partners=[FITTING["partners"][1], {**FITTING["partners"][0], "name": "Other"}], figures=[])
+    new = {name: source(name, "ILO") for name in ("partners", "figures")}
+    after = stated.restated(said, new, PLACES)
+    assert [[s.note for s in partner.sources] for partner in after.partners] == [["IOM"], ["ILO"]]
+    assert after.beneficiaries == stated.beneficiaries
+    assert (after.figures, after.sources) == ([], stated.sources)
+    # No figure is no gap.
+    assert after.gaps == stated.gaps
+    without = stated.restated(content(partners=[]), {"partners": source("partners", "ILO")}, PLACES)
+    assert [gap.field for gap in without.gaps if gap not in stated.gaps] == ["partners"]
+
+
+def test_a_programme_that_was_stored_before_these_lists_names_them_as_gaps() -> None:
+    stored = programme().model_dump(mode="json", exclude={*SOURCED})
+    before = StatedProgramme.model_validate(stored)
+    assert all(getattr(before, name) == [] for name in SOURCED)
+    new = [gap.field for gap in before.gaps if gap not in programme().gaps]
+    assert new == ["partners", "beneficiaries", "components"]
+    assert StatedProgramme.model_validate(before.model_dump(mode="json")) == before
+
+
+# --- who leads -----------------------------------------------------------------------------------------------------
+
+
+def test_the_organization_that_is_stated_to_lead_takes_part() -> None:
+    led = programme(lead_organization=None).led_by("ILO", source("lead_organization", "the Fund"))
+    assert rules.lead_errors("ILO", content()) == []
+    (error,) = rules.lead_errors("ILO", content(organizations=["IOM"]))
+    assert (error.code, error.pointer, error.allowed) == ("not_taking_part", "/lead_organization", ["IOM"])
+    assert led.sources[-1].field == "lead_organization"
+    assert "lead_organization" not in [gap.field for gap in led.gaps]
 
 
 # --- shares --------------------------------------------------------------------------------------------------------
@@ -381,8 +449,9 @@ def test_an_amendment_takes_nothing_away_that_is_needed(
 def test_what_is_stated_anew_replaces_its_source_and_fills_its_gaps() -> None:
     silent = draft(places=[{"code": "KEN", "share": None}, {"code": "UGA", "share": None}], budget_lines=[])
     stated = ("title", "summary", "thematic_area", "objectives", "places", "organizations", "duration", "budget")
-    submitted = StatedProgramme.submitted(silent, {name: source(name, "IOM") for name in stated}, PLACES)
-    assert [gap.field for gap in submitted.gaps] == ["places.share", "budget_lines"]
+    sources = {name: source(name, "IOM") for name in (*stated, *SOURCED)}
+    submitted = StatedProgramme.submitted(silent, sources, PLACES)
+    assert [gap.field for gap in submitted.gaps] == ["places.share", "localities", "budget_lines"]
     assert submitted.place_label == "Kenya, Uganda"
     assert [source.field for source in submitted.sources] == list(stated)
 
@@ -390,7 +459,7 @@ def test_what_is_stated_anew_replaces_its_source_and_fills_its_gaps() -> None:
     printed = [place.model_copy(update={"as_printed": place.code}) for place in submitted.places]
     amended = submitted.model_copy(update={"places": printed, "place_label": "AS PRINTED"})
     same_places = amended.restated(content(), told, PLACES)
-    assert same_places.gaps == []
+    assert [gap.field for gap in same_places.gaps] == ["localities"]
     assert [(source.field, source.note) for source in same_places.sources][-3:] == [
         ("budget", "IOM"), ("places", "the Fund"), ("budget_lines", "the Fund"),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from mmptf_catalog.decisions import routes as decisions
 from mmptf_catalog.imports import routes as imports
 from mmptf_catalog.models import Base
 from mmptf_catalog.programmes import routes as programmes
+from mmptf_catalog.programmes.queries import PROGRAMMES
 from mmptf_catalog.seed import load_packaged_data
 from mmptf_catalog.settings import CatalogSettings
 from mmptf_common.service import Service, create_service
@@ -39,12 +40,13 @@ SERVICE = Service(
         "clusterings": "clustering",
         "guiding_principles": "guiding_principle",
         "places": "place",
+        "place_groups": "place_group",
         "organizations": "organization",
         "calls": "call",
         "meetings": "meeting",
         "decisions": "decision",
     },
-    listings=(OBJECTIVES,),
+    listings=(OBJECTIVES, PROGRAMMES),
 )
 
 

@@ -59,6 +59,15 @@ class PlaceRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class PlaceGroupRow(Record, Base, table=True):
+    """A group of places; `members` are the codes of its places."""
+
+    __tablename__ = "place_group"
+
+    name: str
+    members: list[str] = codes()
+
+
 class OrganizationRow(Record, Base, table=True):
     __tablename__ = "organization"
     # COLLATE "C" in the database: Alembic reads an index without its collations.
@@ -81,7 +90,7 @@ class ProgrammeRow(Record, Base, table=True):
     __table_args__ = (
         *(
             sa.Index(f"programme_{column}", column, postgresql_using="gin")
-            for column in ("objectives", "countries", "regions", "organizations")
+            for column in ("objectives", "countries", "regions", "organizations", "partner_kinds", "beneficiaries")
         ),
         sa.Index("programme_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),
         sa.Index("programme_status", sa.text("(stated->>'status')"), "code"),
@@ -106,6 +115,8 @@ class ProgrammeRow(Record, Base, table=True):
     countries: list[str] = codes()
     regions: list[str] = codes()
     organizations: list[str] = codes()
+    partner_kinds: list[str] = codes()
+    beneficiaries: list[str] = codes()
     stage: str = Field(index=True)
     amount: Decimal | None = Field(default=None, sa_type=sa.Numeric(18, 2))
     currency: str | None

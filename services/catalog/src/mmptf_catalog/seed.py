@@ -9,12 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from mmptf_catalog.code_lists.commands import organization_row
-from mmptf_catalog.code_lists.schemas import Clustering, GuidingPrinciple, Objective, Organization, Place, ThematicArea
+from mmptf_catalog.code_lists.schemas import (
+    Clustering,
+    GuidingPrinciple,
+    Objective,
+    Organization,
+    Place,
+    PlaceGroup,
+    ThematicArea,
+)
 from mmptf_catalog.models import (
     ClusteringRow,
     GuidingPrincipleRow,
     ObjectiveRow,
     OrganizationRow,
+    PlaceGroupRow,
     PlaceRow,
     ProgrammeRow,
     SourceDocumentRow,
@@ -50,6 +59,7 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
     principles = read_packaged(PACKAGE, "guiding_principles", GuidingPrinciple, updated=at)
     await load(write, [_numbered(GuidingPrincipleRow, principle) for principle in principles])
     await load(write, [_place(place) for place in places])
+    await load(write, [_place_group(group) for group in read_packaged(PACKAGE, "place_groups", PlaceGroup, updated=at)])
     await load(write, [organization_row(organization) for organization in organizations])
 
     names = await _stored_names(write)
@@ -112,4 +122,14 @@ def _place(place: Place) -> PlaceRow:
         words=words(" ".join((place.name, *names_of(place.code)))),
         updated=place.updated,
         record=place.model_dump(mode="json"),
+    )
+
+
+def _place_group(group: PlaceGroup) -> PlaceGroupRow:
+    return PlaceGroupRow(
+        code=group.code,
+        name=group.name,
+        members=[member.code for member in group.members],
+        updated=group.updated,
+        record=group.model_dump(mode="json"),
     )

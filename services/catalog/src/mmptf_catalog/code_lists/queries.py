@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mmptf_catalog.code_lists.schemas import (
     Clustering,
     ClusteringPage,
@@ -17,6 +19,9 @@ from mmptf_catalog.code_lists.schemas import (
     OrganizationPage,
     OrganizationQuery,
     Place,
+    PlaceGroup,
+    PlaceGroupPage,
+    PlaceGroupQuery,
     PlacePage,
     PlaceQuery,
     ThematicArea,
@@ -78,6 +83,17 @@ CLUSTERINGS = _code_list(
     "clustering", Clustering, ClusteringPage, ClusteringQuery, columns=("version", "areas", "note")
 )
 
+PLACE_GROUPS = replace(
+    _code_list("place-group", PlaceGroup, PlaceGroupPage, PlaceGroupQuery),
+    columns={
+        "code": "code",
+        "name": "name",
+        "members": "array_to_string(members, '|')",
+        "note": "record->>'note'",
+        **SOURCED,
+    },
+)
+
 PLACES = Listing(
     path=f"{PATH}/places",
     entity="place",
@@ -94,6 +110,11 @@ PLACES = Listing(
             codes=codes_in("place", where="kind = 'region'"),
             listed_at=f"{PATH}/places?kind=region",
             places="region",
+        ),
+        "group": Filter(
+            "code = ANY(ARRAY(SELECT unnest(members) FROM place_group WHERE place_group.code = ANY({}::text[])))",
+            codes=codes_in("place_group"),
+            listed_at=f"{PATH}/place-groups",
         ),
         "q": search_in("name", places="code = ANY({}::text[])", named=True),
     },

@@ -13,6 +13,7 @@ from mmptf_catalog.code_lists.queries import (
     GUIDING_PRINCIPLES,
     OBJECTIVES,
     ORGANIZATIONS,
+    PLACE_GROUPS,
     PLACES,
     THEMATIC_AREAS,
 )
@@ -69,6 +70,13 @@ add_listing(
     tag=TAG,
     about="A country or territory, by its ISO 3166-1 alpha-3 code, or a region of the world, by its UN M49 code.",
     example="SRB",
+)
+add_listing(
+    router,
+    PLACE_GROUPS,
+    tag=TAG,
+    about="A group of places that a document names, such as the champion countries of the Global Compact.",
+    example="gcm-champions",
 )
 add_listing(
     router, ORGANIZATIONS, tag=TAG, about="An organization that takes part in programmes, or may do so.", example="IOM"

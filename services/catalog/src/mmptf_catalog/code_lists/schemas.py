@@ -144,6 +144,32 @@ class Place(ResponseModel):
         return [code for code in (self.region, self.subregion, self.intermediate_region) if code]
 
 
+class PlaceGroupMember(ResponseModel):
+    """A place that belongs to a group."""
+
+    code: Code
+    """Code of the place, such as `PRT`, as at `/catalog/v1/places`."""
+    as_printed: str
+    """Name as the source of the group prints it."""
+
+
+class PlaceGroup(ResponseModel):
+    """A group of places, such as the champion countries of the Global Compact, as a document names it."""
+
+    code: Code
+    """Code of the group, such as `gcm-champions`; places are found by it with `group`."""
+    name: str
+    """Name of the group, for people."""
+    members: list[PlaceGroupMember]
+    """The places that belong to it, in the order of the source; there may be others that no source at hand names."""
+    note: str | None
+    """What a reader of the group has to know; null where there is nothing."""
+    sources: list[SourceRef]
+    """Where the facts were taken from: for each member one entry or several."""
+    updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
+
+
 class Organization(ResponseModel):
     """An organization that takes part in programmes, or may do so."""
 
@@ -192,6 +218,10 @@ class PlacePage(Page[Place]):
     """One page of places."""
 
 
+class PlaceGroupPage(Page[PlaceGroup]):
+    """One page of groups of places."""
+
+
 class OrganizationPage(Page[Organization]):
     """One page of organizations."""
 
@@ -228,8 +258,12 @@ class ClusteringQuery(NamedQuery):
     code: Annotated[list[Code], with_codes("clusterings", "mptf-thematic-areas")]
 
 
+class PlaceGroupQuery(NamedQuery):
+    code: Annotated[list[Code], with_codes("groups of places", "gcm-champions")]
+
+
 class PlaceQuery(NamedQuery):
-    code: Annotated[list[Code], with_codes("places", "SRB")]
+    code: Annotated[list[Code], with_codes("places", "PRT")]
     kind: Annotated[
         list[PlaceKind],
         Field(
@@ -247,11 +281,18 @@ class PlaceQuery(NamedQuery):
             examples=["150"],
         ),
     ]
+    group: Annotated[
+        Values,
+        Field(
+            description="Only places that belong to one of these groups: codes as at `/catalog/v1/place-groups`.",
+            examples=["gcm-champions"],
+        ),
+    ]
     q: Annotated[
         Search | None,
         Field(
             description="Only places with these words, or words that begin so, in one of their names, also former and"
             f" short ones. {HOW}",
-            examples=["serbia"],
+            examples=["portugal"],
         ),
     ] = None

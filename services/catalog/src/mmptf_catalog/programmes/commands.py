@@ -93,7 +93,7 @@ async def submit_draft(write: Write, _who: Identity, code: str) -> Created:
     draft = ProgrammeDraft.model_validate(row.record)
     code = draft.programme_code
     await _require_free(write, code)
-    raise_if_any([*rules.missing(draft), *rules.errors_of(draft)])
+    raise_if_any([*rules.missing(draft), *rules.errors_of(draft), *rules.locality_errors(draft)])
     names = await _names(write, draft)
     sources = _sources(write, code, rules.stated_members(draft), draft.organization)
     programme = StatedProgramme.submitted(draft, sources, names.place_names)
@@ -115,7 +115,9 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
         raise Conflict(f"{code} is {status} and is not amended any more.", code=ProblemCode.NOT_AMENDABLE)
     content = sent.applied_to(programme.content)
     changed = rules.changed_members(programme, content, sent.stated().keys())
-    if not changed:
+    if lead := _new_lead(who, programme, content, sent.lead_organization):
+        programme = programme.led_by(lead, _source(write, code, "lead_organization", who.organization))
+    elif not changed:
         return
     if programme.duration and "duration" in changed and programme.stage == "funded":
         raise Conflict(f"{code} is {status}: its end is moved by an extension.", code=ProblemCode.NOT_AMENDABLE)
@@ -125,6 +127,8 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     errors += rules.decision_errors(programme, changed, sent.decision)
     raise_if_any([*errors, *decisions.errors(sent.decision, None)])
     names = await _names(write, content)
+    # Whoever misspells a place is told so, and not that a locality is elsewhere.
+    raise_if_any(rules.locality_errors(content))
     decision = decisions.text_of(sent.decision)
     sources = _sources(write, code, changed, who.organization, decision)
     restated = programme.restated(content, sources, names.place_names)
@@ -132,6 +136,25 @@ async def amend_programme(write: Write, who: Identity, code: str, sent: Programm
     if programme.stage == "funded" and "budget" in changed and restated.budget:
         effect = rules.effect_of_budget(code, restated.budget, write.at.date())
         await record_effects(write, [(decision, effect)])
+
+
+def _new_lead(who: Identity, programme: StatedProgramme, content: ProgrammeContent, lead: str | None) -> str | None:
+    """The organization that is to lead a programme of which no source states one; None where nothing changes.
+
+    Raises InvalidRequest where it takes no part in the programme, Forbidden where it is not the caller's to state,
+    Conflict where another one leads it.
+    """
+    if lead is None or lead == programme.lead_organization:
+        return None
+    raise_if_any(rules.lead_errors(lead, content))
+    if not who.has_role(MANAGEMENT_UNIT):
+        raise Forbidden(f"Which organization leads {programme.code} is stated by the Fund's management unit.")
+    if programme.lead_organization:
+        raise Conflict(
+            f"{programme.lead_organization} leads {programme.code}, which is not changed.",
+            code=ProblemCode.NOT_AMENDABLE,
+        )
+    return lead
 
 
 async def change_status(
@@ -370,6 +393,10 @@ async def _names(write: Write, content: ProgrammeContent) -> CodeNames:
         "/budget_lines/{}/organization", [line.organization for line in content.budget_lines]
     )
     places = _pointed("/places/{}/code", [place.code for place in content.places])
+    places += _pointed("/localities/{}/place", [locality.place for locality in content.localities])
+    places += [
+        (f"/partners/{n}/country", partner.country) for n, partner in enumerate(content.partners) if partner.country
+    ]
     pointed = (area, objectives, organizations, places)
     names = await _fetch_names(write, *({code for _, code in each} for each in pointed))
     lists = (
@@ -435,6 +462,15 @@ def _pointed(pointer: str, codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(pointer.format(n), code) for n, code in enumerate(codes)]
 
 
+def _words(content: StatedProgramme | ProgrammeDraft) -> list[str]:
+    """The words that `q` searches: of the same texts as `TEXTS` of the listings."""
+    texts = [content.title, content.summary]
+    texts += [partner.name for partner in content.partners]
+    texts += [text for component in content.components for text in (component.name, component.text)]
+    texts += [locality.name for locality in content.localities]
+    return words(" ".join(filter(None, texts)))
+
+
 def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) -> ProgrammeRow:
     """The row of a programme, written at `at`; raises KeyError for a code without a name."""
     budget = programme.budget
@@ -449,6 +485,8 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         countries=[place.code for place in places],
         regions=sorted({region for place in places for region in place.regions}),
         organizations=programme.organizations,
+        partner_kinds=sorted({partner.kind for partner in programme.partners}),
+        beneficiaries=sorted({beneficiary.group for beneficiary in programme.beneficiaries}),
         stage=programme.stage,
         amount=budget.amount if budget else None,
         currency=budget.currency if budget else None,
@@ -457,7 +495,7 @@ def programme_row(programme: StatedProgramme, names: CodeNames, at: datetime) ->
         attribution={
             name: {code: amount_text(part) for code, part in parts.items()} for name, parts in divided.items()
         },
-        words=words(f"{programme.title or ''} {programme.summary}"),
+        words=_words(programme),
         stated=programme.model_dump(mode="json"),
         updated=at,
         record=Programme.of(programme, names, at).model_dump(mode="json"),
@@ -469,7 +507,7 @@ def draft_row(draft: ProgrammeDraft) -> DraftRow:
     return DraftRow(
         code=draft.code,
         organization=draft.organization,
-        words=words(f"{draft.title or ''} {draft.summary or ''}"),
+        words=_words(draft),
         updated=draft.updated,
         record=draft.model_dump(mode="json"),
     )

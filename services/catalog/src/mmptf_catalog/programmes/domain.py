@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
+from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, ListedCode, ResponseModel
+from mmptf_common.wire.base import Code, ListedCode, ResponseModel, worded
 from mmptf_common.wire.codes import (
     AmountPrecision,
     BudgetCategory,
@@ -40,6 +41,107 @@ STAGE_OF_STATUS: Mapping[ProgrammeStatus, LifecycleStage] = {
     "cancelled": "dropped",
     "not_stated": "not_stated",
 }
+
+
+ProgrammePartnerKind = TypeAliasType(
+    "ProgrammePartnerKind",
+    Literal[
+        "government",
+        "government_national",
+        "government_local",
+        "statistical_office",
+        "civil_society",
+        "academia",
+        "private_sector",
+        "community",
+        "other",
+    ],
+)
+"""What sort of body a partner of a programme is.
+
+- `government`: a government or public authority of which it is not stated whether it is national or local
+- `government_national`: a national government, or a part of it such as a ministry
+- `government_local`: the government of a region, district or municipality
+- `statistical_office`: a statistical office
+- `civil_society`: organizations of civil society
+- `academia`: universities and research institutes
+- `private_sector`: employers and companies
+- `community`: a community, or the people in it
+- `other`: any other
+"""
+BeneficiaryGroup = TypeAliasType(
+    "BeneficiaryGroup",
+    Literal[
+        "migrants",
+        "migrant_workers",
+        "refugees",
+        "asylum_seekers",
+        "returnees",
+        "displaced_persons",
+        "victims_of_trafficking",
+        "survivors_of_violence",
+        "women",
+        "youth",
+        "children",
+        "unaccompanied_children",
+        "families_of_migrants",
+        "diaspora",
+        "host_communities",
+        "local_communities",
+        "citizens",
+        "persons_with_disabilities",
+        "lgbtq_persons",
+        "vulnerable_groups",
+        "other",
+    ],
+)
+"""Whom a programme is for; a group may be part of another, and a programme may name both.
+
+- `migrants`: migrants, without regard to their status
+- `migrant_workers`: migrants who work, or look for work
+- `refugees`: refugees
+- `asylum_seekers`: people who have asked for asylum
+- `returnees`: migrants who have come back
+- `displaced_persons`: people who had to leave their homes
+- `victims_of_trafficking`: victims and survivors of trafficking in persons
+- `survivors_of_violence`: survivors of violence, exploitation or abuse
+- `women`: women and girls
+- `youth`: young people and adolescents
+- `children`: children
+- `unaccompanied_children`: children without, or separated from, their parents
+- `families_of_migrants`: families of migrants, with them or left behind
+- `diaspora`: people abroad who come from a country of the programme
+- `host_communities`: communities in which migrants or refugees have arrived
+- `local_communities`: other communities, such as those at a border
+- `citizens`: citizens of the country in which they live
+- `persons_with_disabilities`: persons with disabilities
+- `lgbtq_persons`: lesbian, gay, bisexual, transgender and queer persons
+- `vulnerable_groups`: vulnerable people or groups in general
+- `other`: any other
+"""
+ProgrammeFigureUnit = TypeAliasType("ProgrammeFigureUnit", Literal["per_cent", "persons", "items", "rank"])
+"""Unit of a figure of a programme.
+
+- `per_cent`: a share of a whole in per cent
+- `persons`: a number of people
+- `items`: a number of anything else
+- `rank`: a position in an order, 1 being the first
+"""
+ProgrammeFigureQualifier = TypeAliasType(
+    "ProgrammeFigureQualifier",
+    Literal["exact", "rounded", "approximately", "more_than", "at_most"],
+)
+"""How exact a figure of a programme is.
+
+- `exact`: the figure itself
+- `rounded`: rounded as printed, such as 3.57 million
+- `approximately`: printed with a word such as "approximately"
+- `more_than`: a lower limit, printed with words such as "more than" or "over"
+- `at_most`: an upper limit, such as a rank among the first five
+"""
+FIGURE = worded(
+    r"^[0-9]{1,15}(\.[0-9]{1,4})?$", "a number as text with at most four decimals, not below zero, such as 12.5"
+)
 
 
 class ProgrammeDraftPlace(ResponseModel):
@@ -73,6 +175,131 @@ class ProgrammeBudgetLine(ResponseModel):
     """Amount in US dollars, as an exact decimal number with two places, such as `120000.00`."""
 
 
+class ProgrammeDraftPartner(ResponseModel):
+    """A body with which a programme works, which it consults, or whose capacities it is to strengthen."""
+
+    kind: ProgrammePartnerKind
+    """What sort of body it is."""
+    name: str
+    """Name of the partner, or of all that are meant together, such as `ministries`."""
+    country: ListedCode | None
+    """ISO 3166-1 alpha-3 code of the country of the partner, such as `MKD`; null where it is not stated."""
+    number: int | None
+    """How many they are, where one entry stands for several, such as 3 for three ministries; null where it is not
+    stated.
+    """
+
+
+class ProgrammeDraftBeneficiary(ResponseModel):
+    """A group of people whom a programme is for."""
+
+    group: BeneficiaryGroup
+    """The group, from a closed list, for filters and charts."""
+    name: str
+    """The group in the words of the source, or of its organization, which may be narrower than `group`."""
+
+
+class ProgrammeDraftComponent(ResponseModel):
+    """One of the parts into which a programme is divided."""
+
+    number: int
+    """Number of the part, or its place in the order of the parts, from 1."""
+    name: str | None
+    """Short name of the part, such as `access`; null where it has none."""
+    text: str
+    """What the part is about, in the words of this project, or of the organization."""
+
+
+class ProgrammeDraftLocality(ResponseModel):
+    """A place within one of the places of a programme, such as a province, a city or a district."""
+
+    place: ListedCode
+    """Code of the place of the programme that it is in, such as `TJK`: one of `places`."""
+    name: str
+    """Name of the locality, as the source prints it or its organization states it."""
+
+
+class ProgrammeDraftFigure(ResponseModel):
+    """A figure that describes the situation that a programme answers to, or what it is to reach; never money."""
+
+    subject: str
+    """What is counted or measured, for people."""
+    value: str
+    """The figure as decimal text in `unit`, such as `3570000` where 3.57 million is printed."""
+    unit: ProgrammeFigureUnit
+    """Whether it is a share, a number of people or of things, or a rank."""
+    qualifier: ProgrammeFigureQualifier
+    """How exact the figure is."""
+
+
+class ProgrammePartner(ProgrammeDraftPartner):
+    """A body with which a programme works, which it consults, or whose capacities it is to strengthen; with sources."""
+
+    sources: list[SourceRef]
+    """Where it was taken from; `note` says what part the partner has, where the text does."""
+
+
+class ProgrammeBeneficiary(ProgrammeDraftBeneficiary):
+    """A group of people whom a programme is for, with its sources."""
+
+    sources: list[SourceRef]
+    """Where it was taken from."""
+
+
+class ProgrammeComponent(ProgrammeDraftComponent):
+    """One of the parts into which a programme is divided, with its sources."""
+
+    sources: list[SourceRef]
+    """Where it was taken from."""
+
+
+class ProgrammeLocality(ProgrammeDraftLocality):
+    """A place within one of the places of a programme, with its sources."""
+
+    sources: list[SourceRef]
+    """Where it was taken from."""
+
+
+class ProgrammeFigure(ProgrammeDraftFigure):
+    """A figure that describes the situation that a programme answers to, or what it is to reach, with its sources."""
+
+    as_printed: str | None
+    """The words of the source, such as `3.57 million Syrians`; null where it was not taken from a document."""
+    sources: list[SourceRef]
+    """Where it was taken from."""
+
+
+# The lists of a programme's content whose entries have sources of their own -> what an entry is.
+SOURCED: Mapping[str, type[ResponseModel]] = {
+    "partners": ProgrammePartner,
+    "beneficiaries": ProgrammeBeneficiary,
+    "components": ProgrammeComponent,
+    "localities": ProgrammeLocality,
+    "figures": ProgrammeFigure,
+}
+# Members that need not be stated and are no gap where they are not.
+NO_GAP = frozenset({"figures"})
+# The members of such an entry that its content does not have.
+PROVED = frozenset({"as_printed", "sources"})
+Entry = TypeVar("Entry", bound=ResponseModel)
+
+
+def _without_sources(entries: Sequence[ResponseModel], model: type[Entry]) -> list[Entry]:
+    """The entries of a programme as its content has them."""
+    return [model.model_validate(entry.model_dump(exclude={*PROVED})) for entry in entries]
+
+
+def _with_sources(
+    entries: Sequence[ResponseModel], before: Sequence[Entry], model: type[Entry], source: SourceRef
+) -> list[Entry]:
+    """The entries of content with sources: those that are there already keep theirs, the others have a new one."""
+    there = {entry.model_dump_json(exclude={*PROVED}): entry for entry in before}
+    proof = {name: [source] if name == "sources" else None for name in PROVED if name in model.model_fields}
+    return [
+        there.get(entry.model_dump_json()) or model.model_validate({**entry.model_dump(), **proof}) for entry in entries
+    ]
+
+
 class ProgrammeContent(ResponseModel):
     """The content of a programme or a draft; members that are not stated are null or empty."""
 
@@ -88,6 +315,16 @@ class ProgrammeContent(ResponseModel):
     """The countries or regions, with their shares of the budget; empty where none is stated yet."""
     organizations: list[ListedCode]
     """Codes of the participating organizations, as at `/catalog/v1/organizations`; empty where none is stated yet."""
+    partners: list[ProgrammeDraftPartner]
+    """The bodies with which it works, such as ministries and civil society; empty where none is stated yet."""
+    beneficiaries: list[ProgrammeDraftBeneficiary]
+    """The groups of people whom it is for; empty where none is stated yet."""
+    components: list[ProgrammeDraftComponent]
+    """The parts into which it is divided; empty where none is stated."""
+    localities: list[ProgrammeDraftLocality]
+    """Provinces, cities, districts and the like within its places; empty where none is stated."""
+    figures: list[ProgrammeDraftFigure]
+    """Figures that describe the situation or the aims; empty where none is stated."""
     duration: ProgrammeDraftDuration | None
     """First and last day; null where they are not stated yet."""
     budget: Hundredths | None
@@ -120,10 +357,10 @@ class ProgrammeDraft(ProgrammeContent, DraftOwner):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_code_of_programme(cls, stored: Any) -> Any:
-        # A draft of before had the code that its programme was to have.
+    def _with_later_members(cls, stored: Any) -> Any:
+        # A draft of before had the code that its programme was to have, and lacked the lists with sources.
         if isinstance(stored, dict) and "code" in stored:
-            return {"programme_code": stored["code"], **stored}
+            return {"programme_code": stored["code"], **{name: [] for name in SOURCED}, **stored}
         return stored
 
     @classmethod
@@ -139,6 +376,11 @@ class ProgrammeDraft(ProgrammeContent, DraftOwner):
             objectives=[],
             places=[],
             organizations=[],
+            partners=[],
+            beneficiaries=[],
+            components=[],
+            localities=[],
+            figures=[],
             duration=None,
             budget=None,
             budget_lines=[],
@@ -225,7 +467,7 @@ class ProgrammeStatusRecord(ResponseModel):
 class StatedProgramme(ResponseModel):
     """A programme as its sources and its organization state it; its public record is built from this.
 
-    sources: of every fact but those of the status history, the budget's among them
+    sources: of every fact but those of the status history and of the lists in SOURCED, the budget's among them
     """
 
     code: Code
@@ -237,6 +479,11 @@ class StatedProgramme(ResponseModel):
     places: list[StatedPlace]
     lead_organization: Code | None
     organizations: list[Code]
+    partners: list[ProgrammePartner]
+    beneficiaries: list[ProgrammeBeneficiary]
+    components: list[ProgrammeComponent]
+    localities: list[ProgrammeLocality]
+    figures: list[ProgrammeFigure]
     duration: ProgrammeDuration | None
     budget: StatedBudget | None
     budget_lines: list[ProgrammeBudgetLine]
@@ -244,6 +491,15 @@ class StatedProgramme(ResponseModel):
     status_history: list[ProgrammeStatusRecord]
     gaps: list[Gap]
     sources: list[SourceRef]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_later_members(cls, stored: Any) -> Any:
+        # A programme that was stored before these lists existed states nothing of them.
+        if isinstance(stored, dict) and "partners" not in stored:
+            gaps = [Gap(field=name, kind="not_stated_in_source", note=None) for name in SOURCED if name not in NO_GAP]
+            return {**{name: [] for name in SOURCED}, **stored, "gaps": [*stored["gaps"], *gaps]}
+        return stored
 
     @property
     def stage(self) -> LifecycleStage:
@@ -260,6 +516,11 @@ class StatedProgramme(ResponseModel):
             objectives=self.objectives,
             places=[ProgrammeDraftPlace(code=place.code, share=place.share) for place in self.places],
             organizations=self.organizations,
+            partners=_without_sources(self.partners, ProgrammeDraftPartner),
+            beneficiaries=_without_sources(self.beneficiaries, ProgrammeDraftBeneficiary),
+            components=_without_sources(self.components, ProgrammeDraftComponent),
+            localities=_without_sources(self.localities, ProgrammeDraftLocality),
+            figures=_without_sources(self.figures, ProgrammeDraftFigure),
             duration=self.duration and ProgrammeDraftDuration(start=self.duration.start, end=self.duration.end),
             budget=self.budget and self.budget.amount,
             budget_lines=self.budget_lines,
@@ -288,6 +549,11 @@ class StatedProgramme(ResponseModel):
             places=[],
             lead_organization=lead_organization,
             organizations=[],
+            partners=[],
+            beneficiaries=[],
+            components=[],
+            localities=[],
+            figures=[],
             duration=None,
             budget=None,
             budget_lines=[],
@@ -323,6 +589,12 @@ class StatedProgramme(ResponseModel):
             budget = StatedBudget(
                 amount=content.budget, currency=CURRENCY, stage=stage, precision="exact", as_printed=None
             )
+        sourced = {
+            name: _with_sources(getattr(content, name), getattr(self, name), model, sources[name])
+            for name, model in SOURCED.items()
+            if name in sources
+        }
+        new = [source for name, source in sources.items() if name not in SOURCED]
         restated = self.model_copy(
             update={
                 "title": content.title,
@@ -335,7 +607,8 @@ class StatedProgramme(ResponseModel):
                 "duration": duration,
                 "budget": budget,
                 "budget_lines": content.budget_lines,
-                "sources": [source for source in self.sources if source.field not in sources] + [*sources.values()],
+                **sourced,
+                "sources": [source for source in self.sources if source.field not in sources] + new,
             }
         )
         return restated.model_copy(update={"gaps": restated.gaps_after(sources)})
@@ -345,7 +618,7 @@ class StatedProgramme(ResponseModel):
 
         stated: the members' names
         """
-        empty = [name for name in ProgrammeContent.model_fields if not getattr(self, name)]
+        empty = [name for name in ProgrammeContent.model_fields if not getattr(self, name) and name not in NO_GAP]
         if self.places and all(place.share is None for place in self.places):
             empty.insert(0, "places.share")
         filled = {*stated, "places.share"} - {*empty}
@@ -353,6 +626,16 @@ class StatedProgramme(ResponseModel):
         named = {gap.field for gap in gaps}
         new = [Gap(field=name, kind="not_stated_in_source", note=None) for name in empty if name not in named]
         return gaps + new
+
+    def led_by(self, organization: str, source: SourceRef) -> StatedProgramme:
+        """The programme with an organization that leads it, of which no source stated one."""
+        return self.model_copy(
+            update={
+                "lead_organization": organization,
+                "gaps": [gap for gap in self.gaps if gap.field != "lead_organization"],
+                "sources": [*self.sources, source],
+            }
+        )
 
     def with_history(self, history: Sequence[ProgrammeStatusRecord]) -> StatedProgramme:
         """The programme with these statuses in place of those before; the last one is the present one."""

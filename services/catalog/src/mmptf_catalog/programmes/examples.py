@@ -9,6 +9,24 @@ CONTENT: dict[str, Any] = {
     "objectives": ["6", "18"],
     "places": [{"code": "KEN", "share": "60.00"}, {"code": "UGA", "share": "40.00"}],
     "organizations": ["IOM", "ILO"],
+    "partners": [
+        {"kind": "government_national", "name": "ministries of labour", "country": "KEN", "number": 2},
+        {"kind": "civil_society", "name": "unions of farm workers", "country": "UGA", "number": None},
+    ],
+    "beneficiaries": [{"group": "migrant_workers", "name": "seasonal workers"}],
+    "components": [
+        {"number": 1, "name": "rules", "text": "Rules on fees and contracts of recruiters."},
+        {"number": 2, "name": None, "text": "Complaints of workers, from the first call to the decision."},
+    ],
+    "localities": [{"place": "KEN", "name": "Nakuru County"}],
+    "figures": [
+        {
+            "subject": "Seasonal workers who paid a recruiter",
+            "value": "62",
+            "unit": "per_cent",
+            "qualifier": "approximately",
+        }
+    ],
     "duration": {"start": "2027-01-01", "end": "2028-12-31"},
     "budget": "2140000.00",
     "budget_lines": [

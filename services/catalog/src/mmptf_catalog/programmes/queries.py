@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_catalog.code_lists.queries import PATH, PLACES
-from mmptf_catalog.programmes.domain import STAGE_OF_STATUS, ProgrammeDraft
+from mmptf_catalog.programmes.domain import SOURCED, STAGE_OF_STATUS, ProgrammeDraft
 from mmptf_catalog.programmes.schemas import (
     DraftQuery,
     PipelineQuery,
@@ -67,6 +67,11 @@ FACETS = {
     "organization": _several("organizations", "organization"),
     "stage": Dimension("filtered.stage"),
 }
+# What the budget is not divided by: a programme counts under each of its values.
+COUNTED = {
+    name: Dimension("v.code", join=f"LEFT JOIN LATERAL unnest(filtered.{column}) AS v(code) ON true")
+    for name, column in (("partner_kind", "partner_kinds"), ("beneficiary", "beneficiaries"))
+}
 
 
 def _attributed(division: str) -> Dimension:
@@ -116,8 +121,35 @@ _BY_ORGANIZATION = """(
      WHERE coalesce(filtered.stated->'budget_lines', '[]') = '[]')"""
 
 
+def _texts_of(member: str, *names: str) -> str:
+    """SQL of texts of the entries of a list in a record, one after the other; no phrase reaches from one to another."""
+    texts = ", ".join(f"entry->>'{name}'" for name in names)
+    return (
+        f"(SELECT string_agg(concat_ws(' ' || chr(1) || ' ', {texts}), ' ' || chr(1) || ' ')"
+        f" FROM json_array_elements(record->'{member}') AS listed(entry))"
+    )
+
+
+def _cell(member: str, text: str) -> str:
+    """SQL of a cell with a text of each entry of a list in a record, which `|` separates, so none has it within it."""
+    return (
+        f"(SELECT string_agg(replace({text}, '|', '/'), '|')"
+        f" FROM json_array_elements(record->'{member}') AS listed(entry))"
+    )
+
+
 # What `q` searches, beside the names of the places.
-TEXTS = ("record->>'title'", "record->>'summary'")
+TEXTS = (
+    "record->>'title'",
+    "record->>'summary'",
+    _texts_of("partners", "name"),
+    _texts_of("components", "name", "text"),
+    _texts_of("localities", "name"),
+)
+# Records of before have none of these lists.
+_LISTS = dict.fromkeys(SOURCED, "'[]'")
+# A draft of before had the code that its programme was to have.
+_DRAFT_AS_SENT = completed("record::text", programme_code="(record->'code')::text")
 COUNTRIES = codes_in("place", where="kind = 'country'")
 
 DRAFTS = Listing(
@@ -126,8 +158,7 @@ DRAFTS = Listing(
     item=ProgrammeDraft,
     page=ProgrammeDraftPage,
     rows="draft",
-    # A draft of before had the code that its programme was to have.
-    record=completed("record::text", programme_code="(record->'code')::text"),
+    record=completed(f"({_DRAFT_AS_SENT})", **_LISTS),
     journal=DRAFT_JOURNAL,
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
@@ -152,6 +183,7 @@ PROGRAMMES = Listing(
     item=Programme,
     page=ProgrammePage,
     rows="programme",
+    record=completed("record::text", **_LISTS),
     query=ProgrammeQuery,
     sorts={
         "code": ("code", "text"),
@@ -185,6 +217,8 @@ PROGRAMMES = Listing(
             f"{PATH}/organizations",
             not_stated="organizations = '{}'",
         ),
+        "partner_kind": Filter("partner_kinds && {}::text[]", not_stated="partner_kinds = '{}'"),
+        "beneficiary": Filter("beneficiaries && {}::text[]", not_stated="beneficiaries = '{}'"),
         "stage": Filter("stage = ANY({}::text[])"),
         "status": Filter(_with_status, beside="status_on"),
         "status_on": Filter(_with_status_on, beside="status"),
@@ -203,6 +237,15 @@ PROGRAMMES = Listing(
         "countries": "array_to_string(countries, '|')",
         "place_label": "record->>'place_label'",
         "organizations": "array_to_string(organizations, '|')",
+        "partners": _cell("partners", "entry->>'name'"),
+        "partner_kinds": _cell("partners", "entry->>'kind'"),
+        "beneficiaries": _cell("beneficiaries", "entry->>'name'"),
+        "beneficiary_groups": _cell("beneficiaries", "entry->>'group'"),
+        "components": _cell("components", "entry->>'text'"),
+        "localities": _cell("localities", "entry->>'name'"),
+        "figures": _cell(
+            "figures", "concat_ws(': ', entry->>'subject', coalesce(entry->>'as_printed', entry->>'value'))"
+        ),
         "budget_amount": "amount",
         "budget_currency": "currency",
         "budget_stage": "money_stage",
@@ -219,7 +262,7 @@ PROGRAMMES = Listing(
         "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(record->'gaps') AS gap)",
         "updated": "record->>'updated'",
     },
-    facets=FACETS,
+    facets={**FACETS, **COUNTED},
     ranges={"budget": ("filtered.amount", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)},
     facet_query=ProgrammeFilter,
     totals_query=ProgrammeTotalsQuery,

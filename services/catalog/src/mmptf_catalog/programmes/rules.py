@@ -168,6 +168,15 @@ def missing(draft: ProgrammeDraft) -> list[ErrorDetail]:
     return found
 
 
+def lead_errors(lead: str, content: ProgrammeContent) -> list[ErrorDetail]:
+    """An error where the organization that is stated to lead a programme takes no part in it."""
+    if lead in content.organizations:
+        return []
+    detail = f"/lead_organization: {lead} does not take part in the programme"
+    allowed = content.organizations
+    return [error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer="/lead_organization", allowed=allowed)]
+
+
 def without_its_lead(programme: StatedProgramme, content: ProgrammeContent) -> list[ErrorDetail]:
     """An error where the lead organization is missing from a programme's organizations."""
     lead = programme.lead_organization
@@ -209,7 +218,7 @@ def decision_errors(programme: StatedProgramme, changed: Collection[str], decisi
 
 
 def errors_of(content: ProgrammeContent) -> list[ErrorDetail]:
-    """All inconsistencies between the parts of a programme."""
+    """All inconsistencies between the parts of a programme, but those of `locality_errors`."""
     return [
         *_repeated(content),
         *_of_shares(content.places),
@@ -230,6 +239,29 @@ def _repeated(content: ProgrammeContent) -> Iterator[ErrorDetail]:
                 yield error_detail(
                     ProblemCode.REPEATED_CODE, f"/{name}/{n}: {code} is there already", pointer=f"/{name}/{n}"
                 )
+    entries: dict[str, tuple[str, list[tuple[object, ...]]]] = {
+        "partners": ("kind, name and country", [(each.kind, each.name, each.country) for each in content.partners]),
+        "beneficiaries": ("group and name", [(each.group, each.name) for each in content.beneficiaries]),
+        "components": ("number", [(each.number,) for each in content.components]),
+        "localities": ("place and name", [(each.place, each.name) for each in content.localities]),
+        "figures": ("subject", [(each.subject,) for each in content.figures]),
+    }
+    for name, (what, keys) in entries.items():
+        seen = set[tuple[object, ...]]()
+        for n, key in enumerate(keys):
+            if key in seen:
+                detail = f"/{name}/{n}: an entry with this {what} is there already"
+                yield error_detail(ProblemCode.REPEATED_CODE, detail, pointer=f"/{name}/{n}")
+            seen.add(key)
+
+
+def locality_errors(content: ProgrammeContent) -> Iterator[ErrorDetail]:
+    """An error for each locality that is in no place of the programme, whose places are listed ones."""
+    places = [place.code for place in content.places]
+    for n, locality in enumerate(content.localities):
+        if locality.place not in places:
+            detail = f"/localities/{n}/place: {locality.place} is not a place of the programme"
+            yield error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=f"/localities/{n}/place", allowed=places)
 
 
 def _of_shares(places: Sequence[ProgrammeDraftPlace]) -> Iterator[ErrorDetail]:

@@ -13,10 +13,20 @@ from typing_extensions import TypeAliasType
 
 from mmptf_catalog.code_lists.schemas import Objective, Organization, Place, ThematicArea
 from mmptf_catalog.programmes.domain import (
+    FIGURE,
+    BeneficiaryGroup,
+    ProgrammeBeneficiary,
     ProgrammeBudgetLine,
+    ProgrammeComponent,
     ProgrammeContent,
     ProgrammeDraft,
     ProgrammeDuration,
+    ProgrammeFigure,
+    ProgrammeFigureQualifier,
+    ProgrammeFigureUnit,
+    ProgrammeLocality,
+    ProgrammePartner,
+    ProgrammePartnerKind,
     ProgrammeStatusRecord,
     StatedBudget,
     StatedProgramme,
@@ -172,6 +182,20 @@ class Programme(ResponseModel):
     """Code of the organization that leads it and may change it before its approval; null where no source states it."""
     organizations: list[CodeName]
     """The participating UN organizations (PUNOs), each of which carries out a part; empty where no source names one."""
+    partners: list[ProgrammePartner]
+    """The bodies with which it works, which it consults or whose capacities it is to strengthen, such as ministries and
+    civil society; empty where no source states one.
+    """
+    beneficiaries: list[ProgrammeBeneficiary]
+    """The groups of people whom it is for; empty where no source states one."""
+    components: list[ProgrammeComponent]
+    """The parts into which it is divided; empty where no source numbers or counts them."""
+    localities: list[ProgrammeLocality]
+    """Provinces, cities, districts and the like within its places; empty where no source names one."""
+    figures: list[ProgrammeFigure]
+    """Figures that describe the situation or the aims, as their sources state them; empty where none is stated. They
+    are never money.
+    """
     duration: ProgrammeDuration | None
     """First and last day; null where no source states them."""
     budget: ProgrammeBudget | None
@@ -189,8 +213,8 @@ class Programme(ResponseModel):
     gaps: list[Gap]
     """What the sources do not state, or state only in part; empty where nothing is missing."""
     sources: list[SourceRef]
-    """Where the facts were taken from: for each member one entry or several, or none. Those of the budget and of each
-    status are with these.
+    """Where the facts were taken from: for each member one entry or several, or none. Those of the budget, of each
+    status, and of each partner, beneficiary, component, locality and figure are with these.
     """
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
@@ -221,6 +245,11 @@ class Programme(ResponseModel):
             ],
             lead_organization=stated.lead_organization,
             organizations=[CodeName(code=code, name=names.organizations[code]) for code in stated.organizations],
+            partners=stated.partners,
+            beneficiaries=stated.beneficiaries,
+            components=stated.components,
+            localities=stated.localities,
+            figures=stated.figures,
             duration=stated.duration,
             budget=stated.budget and ProgrammeBudget.of(stated.budget, stated.sources),
             budget_lines=stated.budget_lines,
@@ -299,6 +328,88 @@ BudgetStageFilter = TypeAliasType(
 """
 
 
+ProgrammePartnerKindFilter = TypeAliasType(
+    "ProgrammePartnerKindFilter",
+    Literal[
+        "government",
+        "government_national",
+        "government_local",
+        "statistical_office",
+        "civil_society",
+        "academia",
+        "private_sector",
+        "community",
+        "other",
+        "not_stated",
+    ],
+)
+"""What sort of body a partner of a programme is, as a filter.
+
+- `government`: a government or public authority of which it is not stated whether it is national or local
+- `government_national`: a national government, or a part of it such as a ministry
+- `government_local`: the government of a region, district or municipality
+- `statistical_office`: a statistical office
+- `civil_society`: organizations of civil society
+- `academia`: universities and research institutes
+- `private_sector`: employers and companies
+- `community`: a community, or the people in it
+- `other`: any other
+- `not_stated`: no source states a partner
+"""
+BeneficiaryGroupFilter = TypeAliasType(
+    "BeneficiaryGroupFilter",
+    Literal[
+        "migrants",
+        "migrant_workers",
+        "refugees",
+        "asylum_seekers",
+        "returnees",
+        "displaced_persons",
+        "victims_of_trafficking",
+        "survivors_of_violence",
+        "women",
+        "youth",
+        "children",
+        "unaccompanied_children",
+        "families_of_migrants",
+        "diaspora",
+        "host_communities",
+        "local_communities",
+        "citizens",
+        "persons_with_disabilities",
+        "lgbtq_persons",
+        "vulnerable_groups",
+        "other",
+        "not_stated",
+    ],
+)
+"""Whom a programme is for, as a filter: the groups of `beneficiaries`.
+
+- `migrants`: migrants, without regard to their status
+- `migrant_workers`: migrants who work, or look for work
+- `refugees`: refugees
+- `asylum_seekers`: people who have asked for asylum
+- `returnees`: migrants who have come back
+- `displaced_persons`: people who had to leave their homes
+- `victims_of_trafficking`: victims and survivors of trafficking in persons
+- `survivors_of_violence`: survivors of violence, exploitation or abuse
+- `women`: women and girls
+- `youth`: young people and adolescents
+- `children`: children
+- `unaccompanied_children`: children without, or separated from, their parents
+- `families_of_migrants`: families of migrants, with them or left behind
+- `diaspora`: people abroad who come from a country of the programme
+- `host_communities`: communities in which migrants or refugees have arrived
+- `local_communities`: other communities, such as those at a border
+- `citizens`: citizens of the country in which they live
+- `persons_with_disabilities`: persons with disabilities
+- `lgbtq_persons`: lesbian, gay, bisexual, transgender and queer persons
+- `vulnerable_groups`: vulnerable people or groups in general
+- `other`: any other
+- `not_stated`: no source states a group
+"""
+
+
 class ProgrammeFilter(PointInTime):
     """Which programmes: any of a repeated filter, all of different ones; `not_stated` finds those without a value."""
 
@@ -342,6 +453,26 @@ class ProgrammeFilter(PointInTime):
             description="Only programmes in which one of these organizations participates: codes as at"
             " `/catalog/v1/organizations`, or `not_stated`.",
             examples=["ILO"],
+        ),
+    ]
+    partner_kind: Annotated[
+        list[ProgrammePartnerKindFilter],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only programmes with a partner of one of these sorts, such as ministries or civil society;"
+            " `not_stated` for those of which no source states a partner.",
+            examples=["not_stated"],
+        ),
+    ]
+    beneficiary: Annotated[
+        list[BeneficiaryGroupFilter],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only programmes that are for one of these groups; `not_stated` for those of which no source"
+            " states a group.",
+            examples=["children"],
         ),
     ]
     stage: Annotated[
@@ -399,8 +530,8 @@ class ProgrammeFilter(PointInTime):
     q: Annotated[
         Search | None,
         Field(
-            description="Only programmes with these words, or words that begin so, in the title, the summary or any"
-            f" name of a place. {HOW}",
+            description="Only programmes with these words, or words that begin so, in the title, the summary, a"
+            f" partner, a component, a locality or any name of a place. {HOW}",
             examples=["ethiopia"],
         ),
     ] = None
@@ -500,11 +631,70 @@ class ProgrammeBudgetLineSent(RequestModel):
     """Amount in US dollars as text, with at most two decimals and above zero, such as `120000.00`."""
 
 
+Name = Annotated[Text, Field(max_length=300)]
+
+
+class ProgrammePartnerSent(RequestModel):
+    """A body with which the programme is to work, which it consults, or whose capacities it is to strengthen."""
+
+    kind: ProgrammePartnerKind
+    """What sort of body it is."""
+    name: Name
+    """Name of the partner, or of all that are meant together, such as `ministries`."""
+    country: ListedCode | None = None
+    """ISO 3166-1 alpha-3 code of the country of the partner, such as `KEN`; null where it has none."""
+    number: Annotated[int, Field(strict=True, ge=1, le=10000)] | None = None
+    """How many they are, where one entry stands for several, such as 3 for three ministries."""
+
+
+class ProgrammeBeneficiarySent(RequestModel):
+    """A group of people whom the programme is for."""
+
+    group: BeneficiaryGroup
+    """The group, from a closed list, for filters and charts."""
+    name: Name
+    """The group in your own words, which may be narrower than `group`."""
+
+
+class ProgrammeComponentSent(RequestModel):
+    """One of the parts into which the programme is divided."""
+
+    number: Annotated[int, Field(strict=True, ge=1, le=99)]
+    """Number of the part, from 1; no two parts have the same."""
+    name: Name | None = None
+    """Short name of the part; null where it has none."""
+    text: Annotated[Text, Field(max_length=1000)]
+    """What the part is about."""
+
+
+class ProgrammeLocalitySent(RequestModel):
+    """A place within one of the programme's places, such as a province, a city or a district."""
+
+    place: ListedCode
+    """Code of the place that it is in, one of the programme's `places`, such as `KEN`."""
+    name: Name
+    """Name of the locality."""
+
+
+class ProgrammeFigureSent(RequestModel):
+    """A figure that describes the situation, or what the programme is to reach; money is stated in `budget`."""
+
+    subject: Name
+    """What is counted or measured, for people."""
+    value: Annotated[str, Field(pattern=FIGURE, examples=["12.5"])]
+    """The figure as decimal text in `unit`, with at most four decimals and not below zero, such as `3570000`."""
+    unit: ProgrammeFigureUnit
+    """Whether it is a share, a number of people or of things, or a rank."""
+    qualifier: ProgrammeFigureQualifier = "exact"
+    """How exact the figure is."""
+
+
 class ProgrammeContentSent(PatchModel):
     """What a programme is about. A member that is not sent stays as it is; a list that is sent replaces all of it."""
 
     title: Annotated[Title, Field(default_factory=unset)]
-    """Title of the programme, for people. A draft needs one before it is submitted, as it needs all but `budget_lines`.
+    """Title of the programme, for people. A draft needs one before it is submitted, as it needs all but `budget_lines`,
+    `partners`, `beneficiaries`, `components`, `localities` and `figures`.
     """
     summary: Annotated[Text, Field(default_factory=unset, max_length=5000)]
     """What the programme is to do, in a few sentences."""
@@ -516,6 +706,16 @@ class ProgrammeContentSent(PatchModel):
     """The countries or regions in which it is to be carried out, with the share of each or of none."""
     organizations: Annotated[list[ListedCode], Field(default_factory=unset, max_length=40)]
     """Codes of the organizations that take part, the lead among them, as at `/catalog/v1/organizations`."""
+    partners: Annotated[list[ProgrammePartnerSent], Field(default_factory=unset, max_length=200)]
+    """The bodies with which it is to work, which it consults or whose capacities it is to strengthen."""
+    beneficiaries: Annotated[list[ProgrammeBeneficiarySent], Field(default_factory=unset, max_length=50)]
+    """The groups of people whom it is for."""
+    components: Annotated[list[ProgrammeComponentSent], Field(default_factory=unset, max_length=50)]
+    """The parts into which it is divided, in their order."""
+    localities: Annotated[list[ProgrammeLocalitySent], Field(default_factory=unset, max_length=200)]
+    """Provinces, cities, districts and the like within its places."""
+    figures: Annotated[list[ProgrammeFigureSent], Field(default_factory=unset, max_length=100)]
+    """Figures that describe the situation or the aims, other than money."""
     duration: Annotated[ProgrammeDurationSent, Field(default_factory=unset)]
     """First and last day. Once a programme is approved they are not sent: an extension changes the last day."""
     budget: Annotated[AmountSent, Field(default_factory=unset)]
@@ -553,6 +753,10 @@ class ProgrammeAmendment(ProgrammeContentSent):
     decision: Decision | None = None
     """The decision by which the budget of an approved programme changes, such as a meeting and its date; needed where
     `budget` or `budget_lines` change after the approval.
+    """
+    lead_organization: ListedCode | None = None
+    """Code of the organization that leads the programme, one of its `organizations`, such as `IOM`. The Fund's
+    management unit states it where no source does; it is not changed any more. Null leaves it as it is.
     """
 
 
@@ -658,8 +862,8 @@ class DraftQuery(ListQuery):
     q: Annotated[
         Search | None,
         Field(
-            description="Only drafts with these words, or words that begin so, in the title, the summary or any"
-            f" name of a place. {HOW}",
+            description="Only drafts with these words, or words that begin so, in the title, the summary, a partner,"
+            f" a component, a locality or any name of a place. {HOW}",
             examples=["recruitment"],
         ),
     ] = None
