@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from mmptf_funding.editions import schemas
+from mmptf_funding.regions import schemas as regions
 from tests.integration.requirement_rows import (
     DOCUMENT,
     EDITION,
@@ -347,7 +348,11 @@ async def test_every_code_is_a_term_of_the_vocabulary(
         (REQUIREMENTS, schemas.Requirement, 760),
         (f"{EDITION}/printed-totals", schemas.PrintedTotal, 270),
         (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 252),
-        (f"{EDITION}/results", schemas.ResultsMatrix, 2),
+        (f"{EDITION}/frameworks", regions.Framework, 11),
+        (f"{EDITION}/framework-items", regions.FrameworkItem, 415),
+        (f"{EDITION}/offices", regions.RegionalOffice, 11),
+        (f"{EDITION}/groups", regions.RegionalGroup, 75),
+        (f"{EDITION}/acronyms", regions.PrintedAcronym, 93),
         (f"{FUNDING}/initiatives", schemas.Initiative, 56),
         (f"{EDITION}/partners", schemas.Partner, 173),
         (f"{FUNDING}/editions", schemas.Edition, 1),

@@ -276,29 +276,6 @@ async def test_the_article_has_its_public_address(catalog: httpx.AsyncClient) ->
     assert article["url"].startswith("https://www.emro.who.int/") and "publisher is that of" in article["note"]
 
 
-async def test_a_results_matrix_of_an_earlier_release_is_answered_with_levels(
-    new_database: Callable[[str], str],
-) -> None:
-    async with running_app("funding", new_database("funding"), None) as running:
-        path = f"{EDITION}/results"
-        now = (await items(running.client, path))[1]
-        earlier = {name: value for name, value in now.items() if name not in ("levels", "results")}
-        outputs = [{"number": f"1.{n}", "text": f"Output {n}", "line": 20 + n, "indicators": []} for n in range(1, 12)]
-        outcomes = [{"number": "1", "text": "One", "line": 20, "outputs": outputs},
-                    {"number": None, "text": "Two", "line": 40, "outputs": []}]  # fmt: skip
-        await store(running, "results_matrix", {**earlier, "outcomes": outcomes})
-        found = (await items(running.client, path))[1]
-        assert {name: value for name, value in found.items() if name not in ("levels", "results")} == earlier
-        assert [level["code"] for level in found["levels"]] == ["outcome", "output"]
-        assert [(r["code"], r["level"], r["parent"], r["number"], r["text"], r["line"]) for r in found["results"]] == [
-            ("1", "outcome", None, "1", "One", 20),
-            *((f"1.{n}", "output", "1", f"1.{n}", f"Output {n}", 20 + n) for n in range(1, 12)),
-            ("2", "outcome", None, None, "Two", 40),
-        ]
-        await seed(running)
-        assert (await items(running.client, path))[1]["results"] == now["results"]
-
-
 async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.AsyncClient) -> None:
     path = f"{FUNDING}/requirements"
     mauritius = [r["code"] for r in await items(funding, path, country="MUS")]
