@@ -241,6 +241,7 @@ MADE_UP: Edition = {
             "members": "KEN:60|UGA:61",
             "observers": "XKX",
             "members_stated": "2",
+            "footnote": "A footnote.",
             "source_document": "made-up-2016",
             "source_line": "60",
         }

@@ -392,6 +392,7 @@ class OfficeRow(Row):
     staff: Annotated[Whole | None, Field(ge=0, description="number of staff in the region")] = None
     hosted_in: Annotated[Text | None, Field(description="in whose premises it is")] = None
     role: Annotated[Text | None, Field(description="what it does, in words of one's own")] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its countries")] = None
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="first line that speaks of it")] = None
@@ -412,6 +413,7 @@ class GroupRow(Row):
     members: Annotated[LocatedCountries, Field(description=f"countries that are members: {_EACH_WITH_LINE}")] = []
     observers: Annotated[LocatedCountries, Field(description=f"countries that are observers: {_EACH_WITH_LINE}")] = []
     members_stated: Annotated[Whole | None, Field(ge=1, description="number of members that is stated")] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its countries")] = None
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
     source_document: Annotated[Code, Field(description="code of the document")]
     source_line: Annotated[Line | None, Field(description="line of its name")] = None

@@ -134,7 +134,7 @@ OFFICES = Listing(
         "covers": _located("covers"),
         "covers_as_printed": "record->>'covers_as_printed'",
         "member_states": _located("member_states"),
-        **{name: f"record->>'{name}'" for name in ("offices", "staff", "hosted_in", "role", "note")},
+        **{name: f"record->>'{name}'" for name in ("offices", "staff", "hosted_in", "role", "footnote", "note")},
         **_SOURCE,
     },
 )
@@ -162,7 +162,7 @@ GROUPS = Listing(
         "abbreviation": "record->>'abbreviation'",
         "members": _located("members"),
         "observers": _located("observers"),
-        **{name: f"record->>'{name}'" for name in ("members_stated", "note")},
+        **{name: f"record->>'{name}'" for name in ("members_stated", "footnote", "note")},
         **_SOURCE,
     },
 )

@@ -134,6 +134,8 @@ class RegionalOffice(ResponseModel):
     """Organization or office in whose premises it is; null where it is not stated."""
     role: str | None
     """What it does, in words of our own; null where it is not stated."""
+    footnote: str | None
+    """Text that has to be shown with its countries, such as that on Kosovo; null where there is none."""
     note: str | None
     """What a reader of the figures has to know; null where there is nothing."""
     sources: list[SourceRef]
@@ -165,6 +167,8 @@ class RegionalGroup(ResponseModel):
     """Countries that are observers by the text."""
     members_stated: int | None
     """Number of members that the text states; null where it states none."""
+    footnote: str | None
+    """Text that has to be shown with its countries, such as that on Kosovo; null where there is none."""
     note: str | None
     """What a reader of the record has to know; null where there is nothing."""
     sources: list[SourceRef]
