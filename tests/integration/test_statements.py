@@ -276,6 +276,40 @@ async def test_the_article_has_its_public_address(catalog: httpx.AsyncClient) ->
     assert article["url"].startswith("https://www.emro.who.int/") and "publisher is that of" in article["note"]
 
 
+async def test_a_country_that_a_region_covers_without_a_requirement_is_told_to_be_one(
+    funding: httpx.AsyncClient,
+) -> None:
+    path = f"{FUNDING}/requirements"
+    regions = {t["code"]: t["covers"] for t in await items(funding, f"{EDITION}/vocabulary", kind="region")}
+    offices = await items(funding, f"{EDITION}/offices")
+    for region, covers in regions.items():
+        named = [c["code"] for office in offices if office["region"] == region for c in office["covers"]]
+        assert covers == list(dict.fromkeys(named))
+    without = set()
+    for region, covers in regions.items():
+        for code in covers:
+            page = (await funding.get(path, params={"country": code, "limit": 1})).json()
+            # What a region covers finds none of its rows.
+            assert {row["place"]["country"] for row in page["items"]} <= {code, "MUS"}
+            assert page["remarks"] == ([] if page["total"] else [{
+                "country": code, "edition": "MI-2015", "region": region,
+                "detail": f"{code} is covered by the region {region} of MI-2015, which states no requirement for it.",
+            }])  # fmt: skip
+            without |= set() if page["total"] else {code}
+    assert {"BHR", "QAT", "VEN"} <= without and not {"KEN", "MDG"} & without
+    several = (await funding.get(path, params={"country": ["QAT", "BHR", "ISL"]})).json()
+    assert [remark["country"] for remark in several["remarks"]] == ["BHR", "QAT"]
+    for query in (
+        {"country": "ISL"},
+        {"country": "KEN", "area": "environment"},
+        {"q": "zzz"},
+        {"country": ["BHR", "KEN"]},
+    ):
+        assert (await funding.get(path, params=query)).json()["remarks"] == []
+    before = (await funding.get(path, params={"country": "BHR", "edition": "MI-2015", "as_of": 0})).json()
+    assert (before["total"], before["remarks"]) == (0, [])
+
+
 async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.AsyncClient) -> None:
     path = f"{FUNDING}/requirements"
     mauritius = [r["code"] for r in await items(funding, path, country="MUS")]

@@ -22,6 +22,7 @@ from mmptf_common.lists.listing import (
     Filter,
     Listing,
     Omission,
+    Statement,
     amount_filters,
     completed,
 )
@@ -228,6 +229,26 @@ def cell_of(member: str, entry: str) -> str:
     return f"CASE WHEN {several} THEN ({texts}) END"
 
 
+# The countries of a filter that regions cover and no place is or covers, in the order of editions and regions.
+_WITHOUT_REQUIREMENT = """
+    SELECT coalesce(json_agg(json_build_object(
+               'country', named.country, 'edition', edition, 'region', term,
+               'detail', named.country || ' is covered by the region ' || term || ' of ' || edition
+                         || ', which states no requirement for it.') ORDER BY edition, position, named.country),
+           '[]')::text
+      FROM term AS region, json_array_elements_text(record->'covers') AS named(country)
+     WHERE kind = 'region' AND named.country = ANY($1::text[]) AND ($2::text[] = '{}' OR edition = ANY($2::text[]))
+       AND NOT EXISTS (SELECT FROM term AS place WHERE place.kind = 'place' AND place.edition = region.edition
+                          AND (place.country = named.country OR EXISTS (
+                               SELECT FROM json_array_elements_text(place.record->'covers') AS also(country)
+                                WHERE also.country = named.country)))"""
+
+
+def _without_requirement(query: schemas.RequirementQuery) -> Statement | None:
+    """The statement of the remarks of an empty page of requirements; None where no country was asked for."""
+    return Statement(_WITHOUT_REQUIREMENT, (query.country, query.edition)) if query.country else None
+
+
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
 _NUMBERS = {"none": "= 0", "one": "= 1", "several": "> 1"}
 BY_TERM = {kind: _term(kind, kind) for kind in ("region", "place", "area")}
@@ -372,6 +393,7 @@ REQUIREMENTS = Listing(
         REQUIREMENT_ROLLUP_BY_POPULATION,
         REQUIREMENT_ROLLUP_BY_TOPIC,
     ),
+    remarks=_without_requirement,
 )
 
 # Of initiatives, which have no place of their own but countries: those of places in a region, in their own edition.

@@ -419,8 +419,26 @@ class VocabularyTermPage(Page[VocabularyTerm]):
     """One page of an edition's vocabulary."""
 
 
+class CountryWithoutRequirement(ResponseModel):
+    """A country that is asked for, that a region of an edition covers, and for which the edition asks for nothing."""
+
+    country: CountryCode
+    """ISO 3166-1 alpha-3 code of the country."""
+    edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
+    region: Code
+    """Code of the region in the vocabulary of the edition, whose `covers` has the country."""
+    detail: str
+    """The same in words, for people."""
+
+
 class RequirementPage(Page[Requirement]):
     """One page of requirements."""
+
+    remarks: list[CountryWithoutRequirement]
+    """Of a page without any row: the countries of the filter `country` that a region covers without a requirement of
+    their own.
+    """
 
 
 class PrintedTotalPage(Page[PrintedTotal]):
