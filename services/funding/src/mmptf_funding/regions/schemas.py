@@ -20,7 +20,7 @@ class FrameworkItemLevel(ResponseModel):
     """A level of the items of a framework, by the publication's own word for it."""
 
     code: FrameworkLevel
-    """The level, by which items name it."""
+    """What its items are, such as objectives, as they name it."""
     name: str | None
     """The publication's word for the level, such as `Strategic Objective`; null where it prints none."""
 
@@ -39,7 +39,7 @@ class FrameworkItem(ResponseModel):
     parent: str | None
     """Number of the item one level up that it belongs to; null where it stands by itself."""
     level: FrameworkLevel
-    """Its level."""
+    """What it is in the framework, such as an objective or a result."""
     level_as_printed: str | None
     """The publication's word for its level; null where it prints none."""
     title: str | None
@@ -113,7 +113,7 @@ class RegionalOffice(ResponseModel):
     region: Code | None
     """Code of the region under which it is printed; null where that is none."""
     name: str
-    """Name of the office."""
+    """Its printed name; put together from its seat where none is printed, which `note` then says."""
     seat: str | None
     """City of its seat; null where it is not stated."""
     country: CountryCode | None
@@ -158,9 +158,9 @@ class RegionalGroup(ResponseModel):
     kind: GroupKind
     """What it is; by our own reading where the text has no word for it, which `note` then says."""
     name: str
-    """Name of the group."""
+    """Usual name, as printed."""
     abbreviation: str | None
-    """Its abbreviation; null where none is printed."""
+    """Short form that the text uses; null where none is printed."""
     members: list[CoveredCountry]
     """Countries that are members by the text; those that it does not name are missing."""
     observers: list[CoveredCountry]
@@ -172,7 +172,7 @@ class RegionalGroup(ResponseModel):
     note: str | None
     """What a reader of the record has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """The lines that name the group."""
+    """Where its name is printed."""
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -189,7 +189,7 @@ class PrintedAcronym(ResponseModel):
     region: Code | None
     """Code of the region whose list has it; null where the list is that of no region."""
     acronym: str
-    """The acronym."""
+    """Letters that are explained."""
     expansion: str
     """What it stands for, as printed."""
     sources: list[SourceRef]
