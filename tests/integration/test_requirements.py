@@ -316,9 +316,9 @@ async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_nam
         ("printed-totals", 270, 10),
         ("partners", 173, 10),
         ("frameworks", 11, 2),
-        ("framework-items", 415, 50),
-        ("offices", 11, 3),
-        ("groups", 75, 9),
+        ("framework-items", 445, 50),
+        ("offices", 10, 3),
+        ("groups", 69, 9),
         ("acronyms", 93, 10),
     ],
 )
