@@ -3,8 +3,6 @@
 Results matrices are frameworks, so that their table goes; what was journalled of them stays in the journal.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
