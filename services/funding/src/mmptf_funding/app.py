@@ -21,6 +21,7 @@ from mmptf_funding.models import Base
 from mmptf_funding.period_statements import routes as period_statements
 from mmptf_funding.periods import routes as periods
 from mmptf_funding.regions import routes as regions
+from mmptf_funding.regions.queries import FRAMEWORKS
 from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
@@ -95,7 +96,7 @@ SERVICE = Service(
             *("transfer_limit", "transfer_proposal"),
         }
     ),
-    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, REQUIREMENTS, INITIATIVES, FRAMEWORKS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 

@@ -58,6 +58,7 @@ FRAMEWORKS = Listing(
                                     WHERE framework_item.framework = framework.code) AS words
                FROM framework) AS rows""",
     record=_WITH_ITEMS,
+    in_feed="record::text",
     query=schemas.FrameworkQuery,
     sorts={"position": ("position", "int4")},
     filters={
