@@ -4,8 +4,9 @@
 
 DOCUMENT.txt is the publication as plain text, which this project does not contain; lines are numbered from 1. The rows
 are those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and the packaged
-printed totals, initiatives and partners. Prints one line for every row of which a figure or a name is not on its line,
-and for every name of the list of partners that no row has, and exits with 1.
+printed totals, initiatives, partners, frameworks, offices, groups and acronyms. Prints one line for every row of which
+a figure or a name is not on its line, for every text of our own that has seven words that follow each other in the
+document, and for every name of the list of partners that no row has, and exits with 1.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from __future__ import annotations
 import csv
 import re
 import sys
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-DATA = Path(__file__).parents[1] / "services/funding/src/mmptf_funding/data/MI-2015"
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "services/funding/src/mmptf_funding/data/MI-2015"
+# So many words that follow each other in the document are copied.
+COPIED = 7
 # Names of countries that are no places of the edition, or that its text also prints otherwise.
 OTHER_NAMES = {"MWI": ["Malawi"], "SAU": ["Saudi Arabia"], "XKX": ["Kosovo"]}
 # A title or a name takes this many lines at most.
@@ -132,6 +137,115 @@ def partner_errors(lines: list[str], partners: list[dict[str, str]]) -> Iterator
         yield "the partners are in another order than in the list"
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def runs_of(words: Sequence[str]) -> set[tuple[str, ...]]:
+    """All runs of as many words as count as copied."""
+    return {tuple(words[n : n + COPIED]) for n in range(len(words) - COPIED + 1)}
+
+
+def plain(text: str) -> str:
+    """The same as `same`, without accents and with one kind of dash."""
+    letters = unicodedata.normalize("NFD", same(text).replace("\u2013", "-"))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+# What the text prints for these; other names of countries are those of the vocabulary and of `places.csv`.
+PRINTED_NAMES = {
+    "FSM": "Federate States of Micronesia", "VCT": "Saint Vicent and the Grenadinas",
+    "XKX": "UNSC 1244-administered Kosovo",
+}  # fmt: skip
+NUMBERS = {4: "four", 6: "six", 8: "eight", 9: "nine"}
+
+
+def region_errors(
+    lines: list[str], tables: dict[str, list[dict[str, str]]], vocabulary: list[dict[str, str]]
+) -> Iterator[str]:
+    """One line for each heading, name, figure, level or word of these tables that is not where it is said.
+
+    tables: the rows of frameworks, framework-items, offices, groups and acronyms
+    """
+    names: dict[str, list[str]] = {code: [name] for code, name in PRINTED_NAMES.items()}
+    for place in rows_of(ROOT / "common/src/mmptf_common/wire/places.csv"):
+        names.setdefault(place["code"], []).extend([place["name"], *filter(None, place["other_names"].split("|"))])
+    for term in vocabulary:
+        if term["country_code"]:
+            names[term["country_code"]] += [term["name"], *filter(None, term["as_printed"].split("|"))]
+    document = plain(" ".join(lines))
+
+    def between(row: dict[str, str]) -> str:
+        first = int(row["source_line"])
+        return plain(" ".join(lines[first - 1 : int(row["source_last_line"] or first)]))
+
+    def begins(name: str, at: str) -> bool:
+        first, following = (plain(" ".join(lines[int(at) - 1 : int(at) - 1 + n])) for n in (1, MOST_LINES))
+        return 0 <= following.find(plain(name)) < len(first)
+
+    def is_stated(figure: str, row: dict[str, str]) -> bool:
+        """Whether a figure is on the row's lines, or on those that its note names, as a figure or a word."""
+        noted = " ".join(
+            lines[int(line) - 1] for line in re.findall(r"\b[0-9]{4,5}\b", row["note"]) if int(line) > 2100
+        )
+        forms = (figure, f"{int(figure):,}", NUMBERS.get(int(figure), figure))
+        return any(re.search(rf"\b{form}\b", f"{between(row)} {plain(noted)}") for form in forms)
+
+    for row in tables["frameworks"]:
+        code, period = row["code"], row["period_as_printed"]
+        if plain(row["title_as_printed"]) not in between(row):
+            yield f"{code}: {row['title_as_printed']!r} is not on line {row['source_line']}"
+        if period and plain(period) not in plain(lines[int(row["period_line"]) - 1]):
+            yield f"{code}: {period!r} is not on line {row['period_line']}"
+        if re.findall("[0-9]{4}", period) not in ([], [row["period_from"]], [row["period_from"], row["period_to"]]):
+            yield f"{code}: {period!r} is not {row['period_from']} to {row['period_to']}"
+    for row in tables["framework-items"]:
+        if plain(row["title"]) not in between(row):
+            yield f"{row['code']}: {row['title']!r} is not on its lines, from {row['source_line']}"
+        level = plain(row["level_as_printed"])
+        if not any(form in document for form in (level, f"{level}s", re.sub("y$", "ies", level))):
+            yield f"{row['code']}: no line has the level {level!r}"
+    for row in tables["offices"]:
+        for member in ("covers_as_printed", "founded"):
+            if plain(row[member]) not in between(row):
+                yield f"{row['code']}: {row[member]!r} is not on its lines, from {row['source_line']}"
+        if row["seat"] and plain(row["seat"]) not in document:
+            yield f"{row['code']}: no line has {row['seat']!r}"
+    for row in tables["groups"]:
+        # A hyphen at the end of a line may be lost.
+        if plain(row["name"]).replace("-", "") not in between(row).replace("-", ""):
+            yield f"{row['code']}: {row['name']!r} is not on its lines, from {row['source_line']}"
+        if plain(row["abbreviation"]) not in document:
+            yield f"{row['code']}: no line has {row['abbreviation']!r}"
+    for row in tables["acronyms"]:
+        if plain(row["acronym"]) != plain(lines[int(row["source_line"]) - 1]):
+            yield f"{row['code']}: line {row['source_line']} is not {row['acronym']!r}"
+        if plain(row["expansion"]) not in between(row):
+            yield f"{row['code']}: {row['expansion']!r} is not on its lines, from {row['source_line']}"
+    for row in (*tables["offices"], *tables["groups"]):
+        for member in ("offices", "staff", "members_stated"):
+            if row.get(member) and not is_stated(row[member], row):
+                yield f"{row['code']}: {member} {row[member]} is not on its lines"
+        for member in ("covers", "member_states", "members", "observers"):
+            for country, _, at in (cell.rpartition(":") for cell in filter(None, row.get(member, "").split("|"))):
+                if not any(begins(name, at) for name in names[country]):
+                    yield f"{row['code']}: line {at} does not name {country}"
+
+
+def copied_errors(lines: list[str], tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:
+    """One line for each text of our own with words that follow each other in the document."""
+    copied = runs_of(words_of(" ".join(lines)))
+    for rows in tables.values():
+        for row in rows:
+            for member in ("text", "role", "note"):
+                for run in runs_of(words_of(row.get(member) or "")) & copied:
+                    yield f"{row['code']}: its {member} has words of the document: {' '.join(run)}"
+
+
+OF_REGIONS = ("frameworks", "framework-items", "offices", "groups", "acronyms")
+
+
 def main() -> int:
     """Print the errors, or the number of checked rows; returns the exit code: 0 all right, 1 errors, 2 usage."""
     if len(sys.argv) not in (2, 3):
@@ -142,12 +256,17 @@ def main() -> int:
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
     partners, initiatives = rows_of(DATA / "partners.csv"), rows_of(DATA / "initiatives.csv")
+    vocabulary = rows_of(DATA / "vocabulary.csv")
+    tables = {name: rows_of(DATA / f"{name}.csv") for name in OF_REGIONS}
     found = [
         *errors(lines, requirements, others),
-        *initiative_errors(lines, initiatives, rows_of(DATA / "vocabulary.csv")),
+        *initiative_errors(lines, initiatives, vocabulary),
         *partner_errors(lines, partners),
+        *region_errors(lines, tables, vocabulary),
+        *copied_errors(lines, tables),
     ]
-    counts = f"{len(requirements)} requirements, {len(others)} other figures and {len(partners)} partners"
+    counts = f"{len(requirements)} requirements, {len(others)} other figures, {len(partners)} partners"
+    counts = ", ".join([counts, *(f"{len(rows)} {name}" for name, rows in tables.items())])
     print("\n".join(found) or f"{counts} are on their lines")
     return 1 if found else 0
 

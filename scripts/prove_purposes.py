@@ -20,20 +20,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prove_lines import DATA, rows_of
+from prove_lines import DATA, rows_of, runs_of, words_of
 
 HERE = Path(__file__).parent
-MOST_WORDS, COPIED = 25, 7
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
-    return re.findall(r"[a-z0-9]+", text.lower())
-
-
-def runs_of(words: Sequence[str]) -> set[tuple[str, ...]]:
-    """All runs of as many words as count as copied."""
-    return {tuple(words[n : n + COPIED]) for n in range(len(words) - COPIED + 1)}
+MOST_WORDS = 25
 
 
 def several(cell: str) -> list[tuple[str, int]]:

@@ -57,6 +57,11 @@ def of_field(field: str, then: Callable[[str], Value]) -> Value:
     return value
 
 
+def located(member: str) -> Value:
+    """The codes of a member, each with its line."""
+    return lambda item: [f"{each['code']}:{each['line']}" for each in item[member]]
+
+
 SOURCED = {f"source_{name}": at(f"sources.0.{name}") for name in ("document", "line", "verified")}
 MONEY = {"amount": at("sum.amount"), "currency": at("sum.currency")}
 BUDGET = ("amount", "currency", "stage", "precision", "as_printed")
@@ -182,6 +187,30 @@ COLUMNS: dict[str, dict[str, Value]] = {
     "funding:list_edition_partners": {
         "kind_as_printed": at("sources.1.as_printed"),
         **{f"{name}_code": at(name) for name in ("country", "contributor", "organization")},
+        "source_last_line": last_line("sources.0.locator"),
+    },
+    "funding:list_edition_frameworks": {
+        "region_code": at("region"),
+        "period_as_printed": at("sources.1.as_printed"),
+        "period_line": at("sources.1.line"),
+        "source_last_line": last_line("sources.0.locator"),
+    },
+    "funding:list_edition_framework_items": {"source_last_line": last_line("sources.0.locator")},
+    "funding:list_edition_offices": {
+        "region_code": at("region"),
+        "country_code": at("country"),
+        "covers": located("covers"),
+        "member_states": located("member_states"),
+        "source_last_line": last_line("sources.0.locator"),
+    },
+    "funding:list_edition_groups": {
+        "region_code": at("region"),
+        "members": located("members"),
+        "observers": located("observers"),
+        "source_last_line": last_line("sources.0.locator"),
+    },
+    "funding:list_edition_acronyms": {
+        "region_code": at("region"),
         "source_last_line": last_line("sources.0.locator"),
     },
     "funding:list_edition_vocabulary": {"region_code": at("region"), "country_code": at("country")},

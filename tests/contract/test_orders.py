@@ -87,6 +87,7 @@ VALUES: dict[str, Callable[[Contract], Any]] = {
     "amount": lambda row: row["sum"] and Decimal(row["sum"]["amount"]),
     "date": lambda row: next(row[name] for name in ("date", "booking_date", "date_from") if name in row),
     "due": lambda row: row["due"],
+    "acronym": lambda row: row["acronym"].casefold(),
 }
 
 

@@ -44,6 +44,11 @@ EXPORTS: dict[TableName, str] = {
     "printed-totals": "/funding/v1/editions/{}/printed-totals?format=csv",
     "initiatives": "/funding/v1/initiatives?format=csv",
     "partners": "/funding/v1/editions/{}/partners?format=csv",
+    "frameworks": "/funding/v1/editions/{}/frameworks?format=csv",
+    "framework-items": "/funding/v1/editions/{}/framework-items?format=csv",
+    "offices": "/funding/v1/editions/{}/offices?format=csv",
+    "groups": "/funding/v1/editions/{}/groups?format=csv",
+    "acronyms": "/funding/v1/editions/{}/acronyms?format=csv",
 }
 NDJSON = "/funding/v1/requirements?format=ndjson"
 
@@ -81,6 +86,18 @@ def total(division: str, value: str, printed: str, as_printed: str, **cells: str
     }
 
 
+def framework_item(framework: str, number: str, **cells: str) -> dict[str, str]:
+    return {
+        "code": f"ME-2016-framework-{framework}.{number}",
+        "edition": "ME-2016",
+        "framework": f"ME-2016-framework-{framework}",
+        "number": number,
+        "source_document": "made-up-2016",
+        "source_line": "42",
+        **cells,
+    }
+
+
 # An edition that never was, with everything an edition has: two regions, three places, two areas, every status.
 MADE_UP: Edition = {
     "edition": [
@@ -94,7 +111,7 @@ MADE_UP: Edition = {
         }
     ],
     "vocabulary": [
-        term("region", "east", "The East"),
+        term("region", "east", "The East", covers="KEN|UGA|RWA"),
         term("region", "west", "The West", as_printed="West|The west"),
         term("area", "health", "Migration Health"),
         term("area", "border", "Immigration and Border Management"),
@@ -163,6 +180,82 @@ MADE_UP: Edition = {
             "kind": "other",
             "source_document": "made-up-2016",
         },
+    ],
+    "frameworks": [
+        {
+            "code": "ME-2016-framework-east",
+            "edition": "ME-2016",
+            "region_code": "east",
+            "kind": "results_matrix",
+            "title": "The strategy of the East",
+            "title_as_printed": "STRATEGY 2016-2018",
+            "period_from": "2016",
+            "period_to": "2018",
+            "period_as_printed": "2016-2018",
+            "period_line": "40",
+            "source_document": "made-up-2016",
+            "source_line": "40",
+        },
+        {
+            "code": "ME-2016-framework-all",
+            "edition": "ME-2016",
+            "kind": "agenda",
+            "title": "Points, “everywhere”",
+            "title_as_printed": "Points",
+            "source_document": "made-up-2016",
+        },
+    ],
+    "framework-items": [
+        framework_item("east", "1", level="outcome", level_as_printed="Outcome", title="Health", source_line="41"),
+        framework_item("east", "1.1", level="output", parent="1", text="More doctors", source_last_line="43"),
+        framework_item("all", "a", level="point", text="A point, with a comma", note="A note."),
+    ],
+    "offices": [
+        {
+            "code": "ME-2016-office-east",
+            "edition": "ME-2016",
+            "region_code": "east",
+            "name": "Office of the East",
+            "seat": "Nairobi",
+            "country_code": "KEN",
+            "founded": "1998",
+            "covers": "KEN:50|UGA",
+            "covers_as_printed": "two countries",
+            "member_states": "KEN:50",
+            "offices": "0",
+            "staff": "12",
+            "hosted_in": "Another office",
+            "role": "It helps.",
+            "source_document": "made-up-2016",
+            "source_line": "50",
+            "source_last_line": "52",
+        }
+    ],
+    "groups": [
+        {
+            "code": "ME-2016-group-1",
+            "edition": "ME-2016",
+            "kind": "consultative_process",
+            "name": "A process",
+            "abbreviation": "AP",
+            "members": "KEN:60|UGA:61",
+            "observers": "XKX",
+            "members_stated": "2",
+            "footnote": "A footnote.",
+            "source_document": "made-up-2016",
+            "source_line": "60",
+        }
+    ],
+    "acronyms": [
+        {
+            "code": "ME-2016-acronym-AP",
+            "edition": "ME-2016",
+            "region_code": "west",
+            "acronym": "AP",
+            "expansion": "A Process, “of States”",
+            "source_document": "made-up-2016",
+            "source_line": "70",
+        }
     ],
 }
 
@@ -258,7 +351,7 @@ async def versions_of(service: RunningApp) -> Versions:
 
 
 async def exports_of(service: RunningApp) -> dict[str, bytes]:
-    """The six tables of all editions as CSV, and the requirements with their moments."""
+    """The tables of all editions as CSV, and the requirements with their moments."""
     editions = [item["code"] for item in (await service.client.get("/funding/v1/editions")).json()["items"]]
     paths = dict.fromkeys(path.format(edition) for edition in editions for path in EXPORTS.values())
     found = {}

@@ -144,10 +144,16 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
             {"name": name, "countries": countries},
         ),
         ("partner", {"position": dice.randint(-9, 199)}, {"name": name}),
-        ("results_matrix", {}, {"impact": name}),
         ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
     ]
-    for table, columns, members in dice.sample(changes, 5):
+    of_regions: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+        ("framework", {"position": dice.randint(-9, 99)}, {"title": name}),
+        ("framework_item", {"position": dice.randint(-9, 999), "level": "point"}, {"level": "point", "text": name}),
+        ("regional_office", {"position": dice.randint(-9, 99)}, {"name": name}),
+        ("regional_group", {"position": dice.randint(-9, 99), "name": name}, {"name": name}),
+        ("acronym", {"position": dice.randint(-9, 99)}, {"expansion": name}),
+    ]
+    for table, columns, members in [*dice.sample(changes, 5), *of_regions]:
         await it.amend(table, await _some(it, dice, table), columns, **members)
     await _enter(it, dice)
     await _come_and_go(it, dice, "contribution")

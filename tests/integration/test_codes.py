@@ -63,7 +63,8 @@ def service_of(apps: dict[str, RunningApp], path: str) -> httpx.AsyncClient:
 # A list for each way in which countries are looked up, and what looks them up as one of these lists does.
 LISTS_OF_COUNTRIES = [
     "/catalog/v1/programmes", "/funding/v1/requirements", "/funding/v1/contributions", "/markers/v1/standings",
-    "/funding/v1/initiatives", "/funding/v1/editions/MI-2015/partners",
+    "/funding/v1/initiatives", "/funding/v1/editions/MI-2015/partners", "/funding/v1/editions/MI-2015/offices",
+    "/funding/v1/editions/MI-2015/groups",
 ]  # fmt: skip
 LOOKED_UP_ALIKE = [
     "/catalog/v1/programmes/facets", "/catalog/v1/programmes/totals", "/catalog/v1/programmes?format=csv",

@@ -169,6 +169,25 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
         (changed("partners", 1, contributor_code="UMCORR"), [("unknown_code", "/partners/3/contributor_code")]),
         (changed("partners", 1, code="MI-2015-partner-001"), [("code_taken", "/partners/3/code")]),
         (more("partners", MADE_UP["partners"][0]), [("repeated_row", "/partners/4/code")]),
+        (changed("frameworks", 0, region_code="eats"), [("unknown_code", "/frameworks/2/region_code")]),
+        (changed("frameworks", 1, code="MI-2015-framework-south-america"), [("code_taken", "/frameworks/3/code")]),
+        (
+            changed("framework-items", 2, framework="ME-2016-framework-al"),
+            [("unknown_code", "/framework-items/4/framework")],
+        ),
+        (changed("framework-items", 1, parent="2"), [("unknown_code", "/framework-items/3/parent")]),
+        (
+            changed("framework-items", 0, parent="1.1"),
+            [
+                ("does_not_match", "/framework-items/2/parent"),
+                ("does_not_match", "/framework-items/3/parent"),
+            ],
+        ),
+        (changed("offices", 0, covers="KEN:50|UGA|TZA:51"), [("does_not_match", "/offices/2/covers")]),
+        (changed("offices", 0, country_code="KENYA"), [("invalid_value", "/offices/2/country_code")]),
+        (changed("groups", 0, members="KEN:60|KNE:61"), [("invalid_value", "/groups/2/members")]),
+        (changed("acronyms", 0, source_document="other"), [("unknown_code", "/acronyms/2/source_document")]),
+        (changed("acronyms", 0, code="MI-2015-acronym-southern-africa-CSO"), [("code_taken", "/acronyms/2/code")]),
     ],
 )
 async def test_a_wrong_row_of_the_other_tables_is_refused(

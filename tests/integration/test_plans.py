@@ -60,6 +60,7 @@ DERIVED = {
     "/funding/v1/capitalization": "a sum of all entries by day",
     "/funding/v1/progress": "a sum of all contributions",
     "/funding/v1/editions/{edition}/reconciliation": "a sum of all requirements of an edition",
+    "/funding/v1/editions/{edition}/frameworks": "a framework is answered with all of its items",
     "/funding/v1/totals": "a sum of all rows",
     "/markers/v1/indicator": "a count of all programmes",
     "/markers/v1/criteria": "a count of all answers",

@@ -346,7 +346,7 @@ async def test_lists_below_an_edition_are_its_own(writable: RunningApp) -> None:
         path = f"{FUNDING}/editions/{asked}/vocabulary"
         answer = await writable.client.get(path, params={"limit": "1", "cursor": cursors[given_by]})
         assert answer.status_code == (200 if asked == given_by else 422)
-    for noun in ("printed-totals", "results"):
+    for noun in ("printed-totals", "frameworks"):
         page = (await writable.client.get(f"{FUNDING}/editions/{SECOND}/{noun}")).json()
         assert (page["items"], page["total"], page["next"]) == ([], 0, None)
     reconciliation = (await writable.client.get(f"{FUNDING}/editions/{SECOND}/reconciliation")).json()

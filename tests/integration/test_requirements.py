@@ -266,6 +266,9 @@ async def test_the_csv_holds_the_rows_of_the_list(funding: httpx.AsyncClient, ro
     assert sum(Decimal(line["amount_usd"] or 0) for line in table) == NINE_REGIONS - MILLION
 
 
+OF_REGIONS = ("frameworks", "framework-items", "offices", "groups", "acronyms")
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
@@ -274,6 +277,7 @@ async def test_the_csv_holds_the_rows_of_the_list(funding: httpx.AsyncClient, ro
         (REQUIREMENTS, "requirements"),
         (f"{EDITION}/printed-totals", "printed-totals"),
         (f"{FUNDING}/initiatives", "initiatives"),
+        *((f"{EDITION}/{name}", name) for name in OF_REGIONS),
         (f"{EDITION}/partners", "partners"),
     ],
 )
@@ -284,7 +288,7 @@ async def test_an_export_is_the_table_that_the_edition_was_imported_from(
     assert exported == (files("mmptf_funding") / "data" / "MI-2015" / f"{name}.csv").read_text("utf-8")
 
 
-NESTED = ("vocabulary", "printed-totals", "partners", "results")
+NESTED = ("vocabulary", "printed-totals", "partners", *OF_REGIONS)
 
 
 @pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/reconciliation"])
@@ -307,13 +311,22 @@ async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_nam
 
 @pytest.mark.parametrize(
     ("name", "count", "limit"),
-    [("vocabulary", 252, 10), ("printed-totals", 270, 10), ("partners", 173, 10), ("results", 2, 1)],
+    [
+        ("vocabulary", 252, 10),
+        ("printed-totals", 270, 10),
+        ("partners", 173, 10),
+        ("frameworks", 11, 2),
+        ("framework-items", 445, 50),
+        ("offices", 10, 3),
+        ("groups", 69, 9),
+        ("acronyms", 93, 10),
+    ],
 )
 @pytest.mark.parametrize("order", ["", "-"])
 async def test_pages_of_a_nested_list_hold_every_row_once(
     funding: httpx.AsyncClient, name: str, count: int, limit: int, order: str
 ) -> None:
-    sort = order + ("code" if name == "results" else "position")
+    sort = f"{order}position"
     whole = await lines(funding, f"{EDITION}/{name}?sort={sort}")
     path: str | None = f"{EDITION}/{name}?limit={limit}&sort={sort}"
     walked: list[Row] = []
@@ -397,36 +410,6 @@ async def test_initiatives_have_separate_currencies_and_no_total(funding: httpx.
     # What the one sum of requirements contains is requirements of places alone.
     (total,) = (await funding.get(f"{FUNDING}/totals")).json()["totals"]
     assert httpx.URL(total["link"]).path == REQUIREMENTS
-
-
-async def test_two_regions_print_a_results_matrix(
-    funding: httpx.AsyncClient, terms: dict[tuple[str, str], Row]
-) -> None:
-    matrices = await lines(funding, f"{EDITION}/results")
-    shapes = {
-        terms["region", matrix["region"]]["name"]: [
-            sum(below["parent"] == result["code"] for below in matrix["results"])
-            for result in matrix["results"]
-            if result["level"] == matrix["levels"][0]["code"]
-        ]
-        for matrix in matrices
-    }
-    assert shapes == {"East and Horn of Africa": [2, 3, 3], "Southern Africa": [2, 2, 2, 4, 2, 3, 0]}
-    for matrix in matrices:
-        assert matrix["impact"]
-        assert {source["document"] for source in matrix["sources"]} == {DOCUMENT}
-        codes = [result["code"] for result in matrix["results"]]
-        assert len(set(codes)) == len(codes)
-        for result in matrix["results"]:
-            assert result["text"] and result["line"] > 0
-            assert result["parent"] is None or codes.index(result["parent"]) < codes.index(result["code"])
-    counted = {matrix["region"]: Counter(r["level"] for r in matrix["results"]) for matrix in matrices}
-    assert counted == {
-        "east-horn-africa": {"outcome": 3, "output": 8, "statement": 17},
-        "southern-africa": {"strategic-objective": 7, "programmatic-outcome": 15, "operational-result": 1},
-    }
-    lines_of = {r["code"]: r["line"] for r in matrices[1]["results"]}
-    assert (lines_of["7"], lines_of["operational"]) == (2945, 3034)
 
 
 @pytest.mark.parametrize(

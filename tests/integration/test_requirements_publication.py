@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from mmptf_funding.editions import schemas
+from mmptf_funding.regions import schemas as regions
 from tests.integration.requirement_rows import (
     DOCUMENT,
     EDITION,
@@ -347,7 +348,11 @@ async def test_every_code_is_a_term_of_the_vocabulary(
         (REQUIREMENTS, schemas.Requirement, 760),
         (f"{EDITION}/printed-totals", schemas.PrintedTotal, 270),
         (f"{EDITION}/vocabulary", schemas.VocabularyTerm, 252),
-        (f"{EDITION}/results", schemas.ResultsMatrix, 2),
+        (f"{EDITION}/frameworks", regions.Framework, 11),
+        (f"{EDITION}/framework-items", regions.FrameworkItem, 445),
+        (f"{EDITION}/offices", regions.RegionalOffice, 10),
+        (f"{EDITION}/groups", regions.RegionalGroup, 69),
+        (f"{EDITION}/acronyms", regions.PrintedAcronym, 93),
         (f"{FUNDING}/initiatives", schemas.Initiative, 56),
         (f"{EDITION}/partners", schemas.Partner, 173),
         (f"{FUNDING}/editions", schemas.Edition, 1),
@@ -521,3 +526,77 @@ async def test_initiatives_are_found_by_country_area_and_region(
             assert len(await lines(funding, value["link"])) == value["count"]
     under = (await funding.get(f"{INITIATIVES}/facets?region=southern-africa&kind=co_funding")).json()
     assert under["total"] == 1
+
+
+async def test_frameworks_have_their_items_as_trees(funding: httpx.AsyncClient) -> None:
+    frameworks = {f["code"]: f for f in await lines(funding, f"{EDITION}/frameworks")}
+    items = await lines(funding, f"{EDITION}/framework-items")
+    assert [item for f in frameworks.values() for item in f["items"]] == items
+    for framework in frameworks.values():
+        numbers = [item["number"] for item in framework["items"]]
+        assert len(set(numbers)) == len(numbers)
+        assert {item["parent"] for item in framework["items"]} - {None} < set(numbers)
+        levels = [(level["code"], level["name"]) for level in framework["levels"]]
+        assert levels == list(dict.fromkeys((i["level"], i["level_as_printed"]) for i in framework["items"]))
+        for item in framework["items"]:
+            assert [source["field"] for source in item["sources"]] == [m for m in ("title", "text") if item[m]]
+            assert all(source["verified"] and source["line"] for source in item["sources"])
+            assert len((item["text"] or "").split()) <= 25
+    printed = {f["region"]: (f["kind"], f["period_from"], f["period_to"]) for f in frameworks.values() if f["region"]}
+    assert printed == {
+        "east-horn-africa": ("results_matrix", None, None), "southern-africa": ("results_matrix", 2014, 2016),
+        "west-central-africa": ("strategy", 2014, 2016), "middle-east-north-africa": ("strategy", None, None),
+        "asia-pacific": ("strategy", 2012, 2015), "see-eeca": ("strategy", 2015, 2020),
+        "eu-switzerland-norway": ("strategy", 2014, 2020), "central-north-america-caribbean": ("strategy", 2014, 2016),
+        "south-america": ("strategy", 2014, 2014),
+    }  # fmt: skip
+    matrices = [Counter(i["level"] for i in f["items"]) for f in frameworks.values() if f["kind"] == "results_matrix"]
+    assert [(m["impact"], m["strategic_objective"], m["outcome"], m["output"], m["operational_result"])
+            for m in matrices] == [(1, 0, 3, 8, 0), (1, 7, 15, 0, 1)]  # fmt: skip
+    strategy = frameworks["MI-2015-framework-twelve-points"]["items"]
+    assert [i["number"] for i in strategy if i["level"] == "point"] == [str(n) for n in range(1, 13)]
+
+
+async def test_frameworks_and_their_items_are_found_by_region_kind_level_and_words(funding: httpx.AsyncClient) -> None:
+    async def found(query: str, noun: str = "frameworks") -> list[str]:
+        return [
+            row["code"].removeprefix("MI-2015-framework-") for row in await lines(funding, f"{EDITION}/{noun}?{query}")
+        ]
+
+    assert await found("region=not_stated") == ["twelve-points", "high-level-dialogue"]
+    assert await found("kind=results_matrix&level=operational_result") == ["southern-africa"]
+    assert await found("level=impact&level=point&region=not_stated&region=southern-africa") == [
+        "twelve-points", "high-level-dialogue", "southern-africa",
+    ]  # fmt: skip
+    # Words of different items of one framework.
+    assert "high-level-dialogue" in await found("q=stranded trafficking")
+    assert await found("q=stranded trafficking&region=not_stated", "framework-items") == []
+    assert await found("region=southern-africa&level=operational_result", "framework-items") == ["southern-africa.OR"]
+    assert (await funding.get(f"{EDITION}/framework-items?level=target")).status_code == 422
+    assert (await funding.get(f"{EDITION}/frameworks?region=southern-afric")).status_code == 422
+
+
+async def test_offices_groups_and_acronyms_are_found_by_region_and_country(funding: httpx.AsyncClient) -> None:
+    offices = await lines(funding, f"{EDITION}/offices")
+    regional = [o for o in offices if o["name"].startswith("Regional Office")]
+    assert {o["region"]: len(o["covers"]) for o in regional} == {
+        "east-horn-africa": 10, "southern-africa": 4, "west-central-africa": 2, "middle-east-north-africa": 17,
+        "asia-pacific": 39, "see-eeca": 0, "eu-switzerland-norway": 0, "central-north-america-caribbean": 20,
+        "south-america": 9,
+    }  # fmt: skip
+    assert [o["seat"] for o in await lines(funding, f"{EDITION}/offices?country=BHR&country=VEN")] == [
+        "Cairo", "Buenos Aires",
+    ]  # fmt: skip
+    assert len(await lines(funding, f"{EDITION}/offices?country=not_stated")) == 3
+    (almaty,) = await lines(funding, f"{EDITION}/groups?kind=consultative_process&country=IRN")
+    assert [c["code"] for c in almaty["members"]] == ["AFG", "AZE", "KAZ", "KGZ", "PAK", "TJK", "TUR", "TKM"]
+    groups = await lines(funding, f"{EDITION}/groups")
+    for group in groups:
+        assert group["members_stated"] is None or group["members_stated"] >= len(group["members"])
+        assert (group["footnote"] is not None) == ("XKX" in {c["code"] for c in group["members"]})
+    assert [g["members_stated"] for g in groups if g["region"] == "west-central-africa" and g["members_stated"]] == [
+        15, 8, 10, 6, 4,
+    ]  # fmt: skip
+    acronyms = await lines(funding, f"{EDITION}/acronyms?q=SADC")
+    assert {a["region"] for a in acronyms} == {"east-horn-africa", "southern-africa"}
+    assert {a["expansion"] for a in acronyms} == {"Southern African Development Community"}

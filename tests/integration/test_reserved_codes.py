@@ -82,6 +82,11 @@ TABLES = {
     template.VocabularyRow: ("code",),
     template.RequirementRow: ("code",),
     template.InitiativeRow: ("code",),
+    template.FrameworkRow: ("code",),
+    template.FrameworkItemRow: ("code",),
+    template.OfficeRow: ("code",),
+    template.GroupRow: ("code",),
+    template.AcronymRow: ("code",),
     template.LedgerEntryRow: ("id",),
 }
 

@@ -49,6 +49,12 @@ TEXTS: dict[str, Callable[[Row], list[str]]] = {
         *(topic["name"] for topic in row["topics"]),
     ],
     f"{FUNDING}/initiatives": lambda row: [row["name"], row["section"], row["buys"] or ""],
+    f"{FUNDING}/editions/MI-2015/frameworks": lambda row: [
+        row["title"], *(text for item in row["items"] for text in (item["title"], item["text"]) if text)
+    ],
+    f"{FUNDING}/editions/MI-2015/framework-items": lambda row: [row["title"] or "", row["text"] or ""],
+    f"{FUNDING}/editions/MI-2015/groups": lambda row: [row["name"], row["abbreviation"] or ""],
+    f"{FUNDING}/editions/MI-2015/acronyms": lambda row: [row["acronym"], row["expansion"]],
     f"{FUNDING}/editions/MI-2015/partners": lambda row: [row["as_printed"], row["name"], *named(row["country"])],
 }  # fmt: skip
 

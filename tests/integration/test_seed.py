@@ -72,10 +72,6 @@ def placed_elsewhere(entries: list[dict[str, Any]]) -> None:
     entries[0]["places"] = [{"code": "SRB", "as_printed": "NORTH MACEDONIA", "share": None}]
 
 
-def outcome(entries: list[dict[str, Any]]) -> None:
-    entries[0]["results"][0]["text"] = "Another outcome"
-
-
 def printed(entries: list[dict[str, Any]]) -> None:
     entries[0]["printed"] += 1
 
@@ -126,9 +122,13 @@ CHANGES: dict[str, dict[str, Change]] = {
         "MI-2015/edition.csv": of("MI-2015", name="Another name", note="Another note"),
         "MI-2015/initiatives.csv": first(name="Another initiative"),
         "MI-2015/partners.csv": first(name="Another partner"),
+        "MI-2015/frameworks.csv": first(title="Another framework"),
+        "MI-2015/framework-items.csv": first(text="Another item"),
+        "MI-2015/offices.csv": first(name="Another office"),
+        "MI-2015/groups.csv": first(name="Another group"),
+        "MI-2015/acronyms.csv": first(expansion="Another expansion"),
         "MI-2015/printed-totals.csv": of("MI-2015.place.BDI", printed="9050001.00"),
         "MI-2015/requirements.csv": of("MI-2015-AFG-border", amount_usd="16000001.00", note="Another note"),
-        "MI-2015/results.json": outcome,
         "MI-2015/vocabulary.csv": all_of(
             renamed("name", *ASIA),
             renamed("name", *HEALTH),

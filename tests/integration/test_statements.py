@@ -276,27 +276,38 @@ async def test_the_article_has_its_public_address(catalog: httpx.AsyncClient) ->
     assert article["url"].startswith("https://www.emro.who.int/") and "publisher is that of" in article["note"]
 
 
-async def test_a_results_matrix_of_an_earlier_release_is_answered_with_levels(
-    new_database: Callable[[str], str],
+async def test_a_country_that_a_region_covers_without_a_requirement_is_told_to_be_one(
+    funding: httpx.AsyncClient,
 ) -> None:
-    async with running_app("funding", new_database("funding"), None) as running:
-        path = f"{EDITION}/results"
-        now = (await items(running.client, path))[1]
-        earlier = {name: value for name, value in now.items() if name not in ("levels", "results")}
-        outputs = [{"number": f"1.{n}", "text": f"Output {n}", "line": 20 + n, "indicators": []} for n in range(1, 12)]
-        outcomes = [{"number": "1", "text": "One", "line": 20, "outputs": outputs},
-                    {"number": None, "text": "Two", "line": 40, "outputs": []}]  # fmt: skip
-        await store(running, "results_matrix", {**earlier, "outcomes": outcomes})
-        found = (await items(running.client, path))[1]
-        assert {name: value for name, value in found.items() if name not in ("levels", "results")} == earlier
-        assert [level["code"] for level in found["levels"]] == ["outcome", "output"]
-        assert [(r["code"], r["level"], r["parent"], r["number"], r["text"], r["line"]) for r in found["results"]] == [
-            ("1", "outcome", None, "1", "One", 20),
-            *((f"1.{n}", "output", "1", f"1.{n}", f"Output {n}", 20 + n) for n in range(1, 12)),
-            ("2", "outcome", None, None, "Two", 40),
-        ]
-        await seed(running)
-        assert (await items(running.client, path))[1]["results"] == now["results"]
+    path = f"{FUNDING}/requirements"
+    regions = {t["code"]: t["covers"] for t in await items(funding, f"{EDITION}/vocabulary", kind="region")}
+    offices = await items(funding, f"{EDITION}/offices")
+    for region, covers in regions.items():
+        named = [c["code"] for office in offices if office["region"] == region for c in office["covers"]]
+        assert covers == list(dict.fromkeys(named))
+    without = set()
+    for region, covers in regions.items():
+        for code in covers:
+            page = (await funding.get(path, params={"country": code, "limit": 1})).json()
+            # What a region covers finds none of its rows.
+            assert {row["place"]["country"] for row in page["items"]} <= {code, "MUS"}
+            assert page["remarks"] == ([] if page["total"] else [{
+                "country": code, "edition": "MI-2015", "region": region,
+                "detail": f"{code} is covered by the region {region} of MI-2015, which states no requirement for it.",
+            }])  # fmt: skip
+            without |= set() if page["total"] else {code}
+    assert {"BHR", "QAT", "VEN"} <= without and not {"KEN", "MDG"} & without
+    several = (await funding.get(path, params={"country": ["QAT", "BHR", "ISL"]})).json()
+    assert [remark["country"] for remark in several["remarks"]] == ["BHR", "QAT"]
+    for query in (
+        {"country": "ISL"},
+        {"country": "KEN", "area": "environment"},
+        {"q": "zzz"},
+        {"country": ["BHR", "KEN"]},
+    ):
+        assert (await funding.get(path, params=query)).json()["remarks"] == []
+    before = (await funding.get(path, params={"country": "BHR", "edition": "MI-2015", "as_of": 0})).json()
+    assert (before["total"], before["remarks"]) == (0, [])
 
 
 async def test_a_place_is_found_by_every_country_that_it_covers(funding: httpx.AsyncClient) -> None:

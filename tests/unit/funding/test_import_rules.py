@@ -342,12 +342,32 @@ PARTNER = {
     "code": "ED-1-partner", "edition": "ED-1", "as_printed": "Kenya, Republic of", "name": "Kenya", "kind": "state",
     "country_code": "KEN", "source_document": "document-1", "source_line": "7",
 }  # fmt: skip
+FRAMEWORK = {
+    "code": "ED-1-framework", "edition": "ED-1", "region_code": "south", "kind": "strategy", "title": "A strategy",
+    "title_as_printed": "STRATEGY", "period_from": "2014", "period_to": "2016", "source_document": "document-1",
+}  # fmt: skip
+ITEM = {
+    "code": "ED-1-framework.1", "edition": "ED-1", "framework": "ED-1-framework", "number": "1", "level": "goal",
+    "text": "A goal", "source_document": "document-1", "source_line": "7",
+}  # fmt: skip
+OFFICE = {"code": "ED-1-office", "edition": "ED-1", "name": "An office", "source_document": "document-1"}
+GROUP = {
+    "code": "ED-1-group", "edition": "ED-1", "kind": "other", "name": "A group", "source_document": "document-1",
+}  # fmt: skip
+ACRONYM = {
+    "code": "ED-1-AG", "edition": "ED-1", "acronym": "AG", "expansion": "A group", "source_document": "document-1",
+}  # fmt: skip
 
 
 def errors_of(
     totals: list[dict[str, str | None]] | None = None,
     initiatives: list[dict[str, str | None]] | None = None,
     partners: list[dict[str, str | None]] | None = None,
+    frameworks: list[dict[str, str | None]] | None = None,
+    items: list[dict[str, str | None]] | None = None,
+    offices: list[dict[str, str | None]] | None = None,
+    groups: list[dict[str, str | None]] | None = None,
+    acronyms: list[dict[str, str | None]] | None = None,
     vocabulary: Vocabulary = VOCABULARY,
 ) -> list[tuple[str, str | None]]:
     """What is wrong with these small tables, each row that of the table above with other cells; the first is row 2."""
@@ -366,6 +386,11 @@ def errors_of(
         printed_totals=rows(template.PrintedTotalRow, TOTAL, totals or []),
         initiatives=rows(template.InitiativeRow, INITIATIVE, initiatives or []),
         partners=rows(template.PartnerRow, PARTNER, partners or []),
+        frameworks=rows(template.FrameworkRow, FRAMEWORK, frameworks or []),
+        framework_items=rows(template.FrameworkItemRow, ITEM, items or []),
+        offices=rows(template.OfficeRow, OFFICE, offices or []),
+        groups=rows(template.GroupRow, GROUP, groups or []),
+        acronyms=rows(template.AcronymRow, ACRONYM, acronyms or []),
     )
     return named(rules.small_table_errors(tables, vocabulary))
 
@@ -443,16 +468,108 @@ def test_codes_of_contributors_and_organizations_are_taken_where_none_is_known()
     assert errors_of(partners=[{"contributor_code": "NOR", "organization_code": "IOM"}]) == []
 
 
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"region_code": None, "period_from": None, "period_to": None}, []),
+        ({"edition": "ED-2"}, [("does_not_match", "edition")]),
+        ({"region_code": "soutH"}, [("unknown_code", "region_code")]),
+        ({"period_to": None}, [("empty_cell", "period_to")]),
+        ({"period_to": "2013"}, [("invalid_value", "period_to")]),
+        (
+            {"period_from": None, "period_to": None, "period_as_printed": "2014", "period_line": "7"},
+            [("not_applicable", "period_as_printed"), ("not_applicable", "period_line")],
+        ),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_line": "7", "source_last_line": "7"}, [("invalid_value", "source_last_line")]),
+    ],
+)
+def test_every_wrong_cell_of_a_framework_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    assert errors_of(frameworks=[cells]) == [(code, f"/frameworks/2/{column}") for code, column in found]
+
+
+def numbered(number: str, parent: str | None = None, **cells: str | None) -> dict[str, str | None]:
+    return {"code": f"ED-1-framework.{number}", "number": number, "parent": parent, **cells}
+
+
+@pytest.mark.parametrize(
+    ("items", "found"),
+    [
+        ([numbered("1"), numbered("1.1", "1"), numbered("1.1.1", "1.1")], []),
+        # A parent may stand behind what is below it.
+        ([numbered("1.1", "1"), numbered("1", text=None, title="A title")], []),
+        ([numbered("1", text=None)], [("empty_cell", "2/text")]),
+        ([numbered("1", framework="ED-1-framwork")], [("unknown_code", "2/framework")]),
+        ([numbered("1"), numbered("2", "1.1")], [("unknown_code", "3/parent")]),
+        ([numbered("1", "1")], [("does_not_match", "2/parent")]),
+        (
+            [numbered("1", "3"), numbered("2", "1"), numbered("3", "2"), numbered("4", "3")],
+            [("does_not_match", f"{n}/parent") for n in (2, 3, 4)],
+        ),
+        ([numbered("1"), numbered("1", code="ED-1-framework.one")], [("repeated_row", "3/number")]),
+        ([numbered("1", source_last_line="6")], [("invalid_value", "2/source_last_line")]),
+    ],
+)
+def test_the_items_of_a_framework_are_a_tree(items: list[dict[str, str | None]], found: list[tuple[str, str]]) -> None:
+    known = replace(VOCABULARY, frameworks=frozenset({"ED-1-framework"}))
+    assert errors_of(items=items, vocabulary=known) == [(code, f"/framework-items/{at}") for code, at in found]
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({"covers": "KEN:7|UGA"}, []),
+        ({"region_code": "south", "covers": "KEN:7"}, []),
+        ({"region_code": "south", "covers": "KEN:7|UGA"}, [("does_not_match", "covers")]),
+        ({"member_states": "KEN:7|KEN:8"}, [("repeated_code", "member_states")]),
+        ({"region_code": "sooth"}, [("unknown_code", "region_code")]),
+        ({"source_last_line": "6"}, [("invalid_value", "source_last_line")]),
+    ],
+)
+def test_every_wrong_cell_of_an_office_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    region = Term("south", "The South", covers=frozenset({"KEN"}))
+    known = replace(VOCABULARY, terms={**VOCABULARY.terms, "region": {"south": region}})
+    assert errors_of(offices=[cells], vocabulary=known) == [(code, f"/offices/2/{column}") for code, column in found]
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({"members": "KEN:7|UGA", "observers": "TZA", "members_stated": "8"}, []),
+        ({"members": "KEN:7|UGA", "members_stated": "1"}, [("does_not_match", "members_stated")]),
+        ({"observers": "KEN:7|UGA|KEN:7"}, [("repeated_code", "observers")]),
+        ({"edition": "ED-2"}, [("does_not_match", "edition")]),
+    ],
+)
+def test_every_wrong_cell_of_a_group_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    assert errors_of(groups=[cells]) == [(code, f"/groups/2/{column}") for code, column in found]
+
+
+def test_every_wrong_cell_of_an_acronym_is_named() -> None:
+    cells: dict[str, str | None] = {"region_code": "sooth", "source_document": "document-l"}
+    assert errors_of(acronyms=[cells]) == [
+        ("unknown_code", "/acronyms/2/region_code"),
+        ("unknown_code", "/acronyms/2/source_document"),
+    ]
+
+
 def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
     assert errors_of(
-        totals=[{}, {"value": "RP-south"}, {}, {}], initiatives=[{}, {}, {"currency": None}], partners=[{}, {}]
+        totals=[{}, {"value": "RP-south"}, {}, {}],
+        initiatives=[{}, {}, {"currency": None}],
+        partners=[{}, {}],
+        frameworks=[{}, {}],
+        offices=[{}, {}],
+        groups=[{}, {}],
+        acronyms=[{}, {}],
     ) == [
         ("empty_cell", "/initiatives/4/currency"),
         ("repeated_row", "/printed-totals/4/code"),
         ("repeated_row", "/printed-totals/5/code"),
         ("repeated_row", "/initiatives/3/code"),
         ("repeated_row", "/initiatives/4/code"),
-        ("repeated_row", "/partners/3/code"),
+        *(("repeated_row", f"/{name}/3/code") for name in ("partners", "frameworks", "offices", "groups", "acronyms")),
     ]
 
 

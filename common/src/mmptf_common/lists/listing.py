@@ -208,6 +208,8 @@ class Listing:
     printed:  how many rows there are by what documents print, of which the list holds some
     journal:  the journal of the rows, which gives the revision of an answer
     rollups:  of the table of the rows, the one with the fewest rows first
+    remarks:  for lists whose pages say why they are empty: of a query, the statement of the JSON text of the member
+              `remarks` of an empty page, None where there is nothing to say; of other pages the member is `[]`
     """
 
     path: str
@@ -238,6 +240,7 @@ class Listing:
     printed: Sequence[PrintedCount] = ()
     journal: Journal = PUBLIC_JOURNAL
     rollups: Sequence[Rollup] = ()
+    remarks: Callable[[Any], Statement | None] | None = None
 
 
 def completed(record: str, **members: str) -> str:

@@ -259,6 +259,15 @@ def kind_of_page(listing: Listing, query: ListQuery) -> ReadKind:
     return ReadKind.COMPUTED if is_sorted else ReadKind.PAGE
 
 
+async def _remarks(data: Snapshot, listing: Listing, query: ListQuery, total: int) -> str:
+    """The member of a page that says why it is empty, as JSON with the comma before it; none where lists have none."""
+    if listing.remarks is None:
+        return ""
+    statement = None if total else listing.remarks(query)
+    found = await data.fetchval(statement.sql, *statement.values) if statement else "[]"
+    return f',"remarks":{found}'
+
+
 async def answer_list(request: Request, listing: Listing, query: ListQuery) -> Response:
     """One page as JSON, or all rows of the filter as CSV or NDJSON; 304 when the caller has the answer already."""
     chosen = representation(request, query)
@@ -273,6 +282,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
             if conditional.matches(request, tag):
                 return conditional.not_modified(tag)
         items, total, revision, more, *position = await data.fetchrow(page.statement.sql, *page.statement.values)
+        remarks = await _remarks(data, listing, known, total)
     links = f'<{page.first}>; rel="first"'
     next_link = "null"
     # After the last row, or without items, no page follows.
@@ -281,7 +291,7 @@ async def answer_list(request: Request, listing: Listing, query: ListQuery) -> R
         links += f', <{following}>; rel="next"'
         next_link = f'"{following}"'
     tag = conditional.etag(request, revision, page.scope)
-    rest = f',"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}}}'
+    rest = f',"total":{total},"next":{next_link},"revision":{conditional.number_of(revision)}{remarks}}}'
     return conditional.JsonResponse(
         b'{"items":%b%b' % (items, rest.encode()),
         {**conditional.headers(tag), "X-Total-Count": str(total), "Link": links},

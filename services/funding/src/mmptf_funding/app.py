@@ -12,14 +12,7 @@ from mmptf_funding.closings import routes as closings
 from mmptf_funding.contributions import routes as contributions
 from mmptf_funding.contributions.queries import FACTS
 from mmptf_funding.editions import routes as editions
-from mmptf_funding.editions.queries import (
-    EDITIONS,
-    INITIATIVES,
-    PRINTED_TOTALS,
-    REQUIREMENTS,
-    RESULTS,
-    VOCABULARY,
-)
+from mmptf_funding.editions.queries import EDITIONS, INITIATIVES, PRINTED_TOTALS, REQUIREMENTS, VOCABULARY
 from mmptf_funding.imports import ledger_routes as ledger_imports
 from mmptf_funding.imports import routes as imports
 from mmptf_funding.ledger import routes as ledger
@@ -27,6 +20,8 @@ from mmptf_funding.ledger.queries import LEDGER
 from mmptf_funding.models import Base
 from mmptf_funding.period_statements import routes as period_statements
 from mmptf_funding.periods import routes as periods
+from mmptf_funding.regions import routes as regions
+from mmptf_funding.regions.queries import FRAMEWORKS
 from mmptf_funding.replication import CATALOGUE
 from mmptf_funding.seed import load_packaged_data
 from mmptf_funding.settings import FundingSettings
@@ -63,6 +58,7 @@ SERVICE = Service(
         bank.router,
         closings.router,
         editions.router,
+        regions.router,
         imports.router,
         ledger_imports.router,
     ),
@@ -80,6 +76,11 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "partners": "partner",
+        "frameworks": "framework",
+        "framework_items": "framework_item",
+        "offices": "regional_office",
+        "groups": "regional_group",
+        "acronyms": "acronym",
         "ledger_entries": "ledger_entry",
         "closings": "closing",
     },
@@ -95,7 +96,7 @@ SERVICE = Service(
             *("transfer_limit", "transfer_proposal"),
         }
     ),
-    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, RESULTS, REQUIREMENTS, INITIATIVES),
+    listings=(FACTS, LEDGER, EDITIONS, VOCABULARY, PRINTED_TOTALS, REQUIREMENTS, INITIATIVES, FRAMEWORKS),
     replicates=lambda settings: ((CATALOGUE, settings.catalog_url),),
 )
 

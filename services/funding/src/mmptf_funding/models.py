@@ -245,6 +245,70 @@ class PartnerRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class FrameworkRow(Record, Base, table=True):
+    """A framework of an edition without its items; region: null where it is that of no region."""
+
+    __tablename__ = "framework"
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str | None
+    kind: str
+    position: int
+    words: list[str] = codes()
+
+
+class FrameworkItemRow(Record, Base, table=True):
+    """An item of a framework."""
+
+    __tablename__ = "framework_item"
+    __table_args__ = (sa.Index("framework_item_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    framework: str = Field(foreign_key="framework.code", index=True)
+    level: str
+    position: int
+    words: list[str] = codes()
+
+
+class RegionalOfficeRow(Record, Base, table=True):
+    """An office of an edition's publisher; countries: ISO 3166-1 alpha-3 codes of those that it covers."""
+
+    __tablename__ = "regional_office"
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str | None
+    countries: list[str] = codes()
+    position: int
+
+
+class RegionalGroupRow(Record, Base, table=True):
+    """A group that an edition names; countries: ISO 3166-1 alpha-3 codes of members and observers."""
+
+    __tablename__ = "regional_group"
+    __table_args__ = (sa.Index("regional_group_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str | None
+    kind: str
+    name: str
+    countries: list[str] = codes()
+    position: int
+    words: list[str] = codes()
+
+
+class AcronymRow(Record, Base, table=True):
+    """An acronym that an edition explains."""
+
+    __tablename__ = "acronym"
+    __table_args__ = (sa.Index("acronym_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str | None
+    acronym: str
+    position: int
+    words: list[str] = codes()
+
+
 class ProgrammeRow(Record, Base, table=True):
     """A programme as the catalogue describes it."""
 
@@ -473,15 +537,6 @@ class ImportedEntryRow(Record, Base, table=True):
     __tablename__ = "imported_entry"
 
     entry: str = Field(foreign_key="ledger_entry.code", unique=True)
-
-
-class ResultsMatrixRow(Record, Base, table=True):
-    """The results matrix of one region of an edition: what it plans to achieve."""
-
-    __tablename__ = "results_matrix"
-
-    edition: str = Field(foreign_key="edition.code", index=True)
-    region: str
 
 
 replication = replication_table(Base.metadata)

@@ -23,10 +23,9 @@ from mmptf_funding.contributions.commands import (
     with_contributor,
 )
 from mmptf_funding.contributions.domain import Contribution, Contributor, Fact, Stage, Target
-from mmptf_funding.editions.schemas import ResultsMatrix
 from mmptf_funding.imports.commands import derive_requirements, import_edition
 from mmptf_funding.imports.template import TABLES, TEMPLATE
-from mmptf_funding.models import ContributionRow, ContributorRow, ResultsMatrixRow, SourceDocumentRow
+from mmptf_funding.models import ContributionRow, ContributorRow, SourceDocumentRow
 
 PACKAGE = "mmptf_funding"
 EDITIONS = ("MI-2015",)
@@ -55,26 +54,14 @@ async def load_packaged_data(session: AsyncSession, author: Author) -> int:
 
 
 async def _load_edition(write: Write, edition: str) -> None:
-    """Import a packaged edition from files in the form of the template, then load its results matrices."""
+    """Import a packaged edition from files in the form of the template."""
     folder = files(PACKAGE) / "data" / edition
     tables: Tables = {
         name: csv_table(TEMPLATE, name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES
     }
     await import_edition(write, tables, packaged=True)
-    matrices = read_packaged(PACKAGE, f"{edition}/results", ResultsMatrix, updated=write.at)
-    await load(write, [_results_matrix_row(matrix) for matrix in matrices])
 
 
 def _publication_row(publication: Publication) -> SourceDocumentRow:
     record = publication.model_dump(mode="json")
     return SourceDocumentRow(code=publication.code, updated=publication.updated, record=record)
-
-
-def _results_matrix_row(matrix: ResultsMatrix) -> ResultsMatrixRow:
-    return ResultsMatrixRow(
-        code=matrix.code,
-        edition=matrix.edition,
-        region=matrix.region,
-        updated=matrix.updated,
-        record=matrix.model_dump(mode="json"),
-    )

@@ -22,6 +22,7 @@ from mmptf_common.lists.listing import (
     Filter,
     Listing,
     Omission,
+    Statement,
     amount_filters,
     completed,
 )
@@ -47,7 +48,7 @@ LISTED_AT = f"{PATH}/requirements/facets"
 OF_EDITION = Filter("edition = ANY({}::text[])", codes_in("edition"), f"{PATH}/editions", columns=("edition",))
 
 
-def _last_line(locator: str) -> str:
+def last_line_of(locator: str) -> str:
     """SQL of the last line of a locator such as `lines 115-117`; null for any other."""
     return f"substring({locator} from '^lines [0-9]+-([0-9]+)$')"
 
@@ -66,7 +67,7 @@ EDITIONS = Listing(
         "code": "code",
         **{name: f"record->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
         "note_line": "record#>>'{sources,0,line}'",
-        "note_last_line": _last_line("record#>>'{sources,0,locator}'"),
+        "note_last_line": last_line_of("record#>>'{sources,0,locator}'"),
     },
 )
 
@@ -154,40 +155,8 @@ PARTNERS = Listing(
         "footnote": "record->>'footnote'",
         "note": "record->>'note'",
         **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
-        "source_last_line": _last_line("record#>>'{sources,0,locator}'"),
+        "source_last_line": last_line_of("record#>>'{sources,0,locator}'"),
     },
-)
-
-# A matrix that was stored as outcomes with outputs is answered with these as its levels.
-_RESULTS_AS_SENT = """CASE WHEN strpos(record::text, '"results":') > 0 THEN record::text ELSE (
-    record::jsonb - 'outcomes' || jsonb_build_object(
-        'levels', '[{"code": "outcome", "name": "Outcome", "line": null},
-                    {"code": "output", "name": "Output", "line": null}]'::jsonb,
-        'results', (
-            SELECT jsonb_agg(jsonb_build_object(
-                       'code', concat_ws('.', outcome, output), 'parent', CASE WHEN output > 0 THEN outcome::text END,
-                       'level', CASE WHEN output > 0 THEN 'output' ELSE 'outcome' END,
-                       'number', entry->'number', 'text', entry->'text', 'line', entry->'line')
-                   ORDER BY outcome, output NULLS FIRST)
-              FROM (SELECT n AS outcome, NULL::bigint AS output, found AS entry
-                      FROM json_array_elements(record->'outcomes') WITH ORDINALITY AS stored(found, n)
-                    UNION ALL
-                    SELECT stored.n, below.n, below.found
-                      FROM json_array_elements(record->'outcomes') WITH ORDINALITY AS stored(found, n),
-                           json_array_elements(stored.found->'outputs') WITH ORDINALITY AS below(found, n)
-                   ) AS entries)))::text END"""
-
-RESULTS = Listing(
-    path=f"{PATH}/editions/{{edition}}/results",
-    entity="results_matrix",
-    item=schemas.ResultsMatrix,
-    page=schemas.ResultsMatrixPage,
-    rows="results_matrix",
-    record=_RESULTS_AS_SENT,
-    query=schemas.ResultsMatrixQuery,
-    sorts={"code": ("code", "text")},
-    filters={},
-    columns={"code": "code", "region": "region", "impact": "record->>'impact'", **SOURCED},
 )
 
 
@@ -250,14 +219,34 @@ _PLACES_OF = """FROM term WHERE kind = 'place' AND (coalesce(country, 'none') = 
 def _heading_end(first: str, locator: str) -> str:
     """SQL of the last line of a heading; records without any locator of lines are not parsed for it."""
     several = f"""{first} IS NOT NULL AND strpos(record::text, '"lines ') > 0"""
-    return f"CASE WHEN {several} THEN {_last_line(locator)} END"
+    return f"CASE WHEN {several} THEN {last_line_of(locator)} END"
 
 
-def _cell(member: str, entry: str) -> str:
+def cell_of(member: str, entry: str) -> str:
     """SQL of a cell with the entries of a member of the record; entry: SQL of the text of one."""
     several = f"""strpos(record::text, '"{member}":[{{') > 0"""
     texts = f"SELECT string_agg({entry}, '|') FROM json_array_elements(record->'{member}') AS listed(entry)"
     return f"CASE WHEN {several} THEN ({texts}) END"
+
+
+# The countries of a filter that regions cover and no place is or covers, in the order of editions and regions.
+_WITHOUT_REQUIREMENT = """
+    SELECT coalesce(json_agg(json_build_object(
+               'country', named.country, 'edition', edition, 'region', term,
+               'detail', named.country || ' is covered by the region ' || term || ' of ' || edition
+                         || ', which states no requirement for it.') ORDER BY edition, position, named.country),
+           '[]')::text
+      FROM term AS region, json_array_elements_text(record->'covers') AS named(country)
+     WHERE kind = 'region' AND named.country = ANY($1::text[]) AND ($2::text[] = '{}' OR edition = ANY($2::text[]))
+       AND NOT EXISTS (SELECT FROM term AS place WHERE place.kind = 'place' AND place.edition = region.edition
+                          AND (place.country = named.country OR EXISTS (
+                               SELECT FROM json_array_elements_text(place.record->'covers') AS also(country)
+                                WHERE also.country = named.country)))"""
+
+
+def _without_requirement(query: schemas.RequirementQuery) -> Statement | None:
+    """The statement of the remarks of an empty page of requirements; None where no country was asked for."""
+    return Statement(_WITHOUT_REQUIREMENT, (query.country, query.edition)) if query.country else None
 
 
 NAMED = "CASE cardinality({}) WHEN 0 THEN 'none' WHEN 1 THEN 'one' ELSE 'several' END"
@@ -355,12 +344,12 @@ REQUIREMENTS = Listing(
         ),
         "target_populations_line": "populations_line",
         "purpose": "purpose",
-        "topics": _cell("topics", "concat_ws(':', entry->>'code', entry->>'line')"),
-        "narrative": _cell(
+        "topics": cell_of("topics", "concat_ws(':', entry->>'code', entry->>'line')"),
+        "narrative": cell_of(
             "narrative",
             "concat_ws('-', entry->>'first', nullif(entry->>'last', entry->>'first'))",
         ),
-        "funders_named": _cell("funders_named", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
+        "funders_named": cell_of("funders_named", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
     },
     facets={
         "edition": Dimension("filtered.edition", "(SELECT name FROM edition WHERE code = {})"),
@@ -404,6 +393,7 @@ REQUIREMENTS = Listing(
         REQUIREMENT_ROLLUP_BY_POPULATION,
         REQUIREMENT_ROLLUP_BY_TOPIC,
     ),
+    remarks=_without_requirement,
 )
 
 # Of initiatives, which have no place of their own but countries: those of places in a region, in their own edition.
@@ -472,13 +462,13 @@ INITIATIVES = Listing(
         "note": "record->>'note'",
         "reading_note": "record->>'reading_note'",
         **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
-        "source_last_line": _last_line("record#>>'{sources,0,locator}'"),
+        "source_last_line": last_line_of("record#>>'{sources,0,locator}'"),
         "area_code": "area",
         "area_line": """CASE WHEN area IS NOT NULL THEN (
             SELECT source->>'line' FROM json_array_elements(record->'sources') AS listed(source)
              WHERE source->>'field' = 'area') END""",
-        "countries": _cell("countries", "concat_ws(':', entry->>'code', entry->>'line')"),
-        "partners": _cell("partners", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
+        "countries": cell_of("countries", "concat_ws(':', entry->>'code', entry->>'line')"),
+        "partners": cell_of("partners", "concat_ws(':', entry->>'as_printed', entry->>'line')"),
         "footnote": "record->>'footnote'",
     },
     facets={

@@ -20,7 +20,8 @@ TAG = openapi.Tag(
 )
 EDITIONS_TAG = openapi.Tag(
     "Editions",
-    "The publications of requirements: vocabularies, printed totals beside sums of rows, partners, and their import.",
+    "The publications of requirements: vocabularies, printed totals beside sums of rows, partners, what they say of"
+    " regions, and their import.",
     supporting=True,
 )
 
@@ -49,7 +50,8 @@ add_listing(
 )
 
 
-def _add_list_of_edition(listing: Listing, *, about: str) -> None:
+def add_list_of_edition(router: openapi.Router, listing: Listing, *, about: str) -> None:
+    """Add the route of a list below the path of an edition."""
     # The noun is that of the path, whose records are found under their edition only.
     noun = listing.path.rpartition("/")[2]
 
@@ -70,20 +72,20 @@ def _add_list_of_edition(listing: Listing, *, about: str) -> None:
     )
 
 
-_add_list_of_edition(
-    queries.VOCABULARY, about="The regions, programmatic areas, target populations and places that the edition uses."
+add_list_of_edition(
+    router,
+    queries.VOCABULARY,
+    about="The regions, programmatic areas, target populations and places that the edition uses.",
 )
-_add_list_of_edition(
+add_list_of_edition(
+    router,
     queries.PRINTED_TOTALS,
     about="Every total and percentage that the edition prints, to be compared with what its rows add up to.",
 )
-_add_list_of_edition(
+add_list_of_edition(
+    router,
     queries.PARTNERS,
     about="The donors and partners that the edition lists; it does not say what each of them gave.",
-)
-_add_list_of_edition(
-    queries.RESULTS,
-    about="What the strategies of regions are to achieve, as results of several levels, in words of our own.",
 )
 
 

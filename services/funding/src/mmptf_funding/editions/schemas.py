@@ -67,7 +67,7 @@ PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
 class Edition(ResponseModel):
     """A publication of funding requirements for migration programmes, such as Migration Initiatives 2015.
 
-    Its vocabulary, printed totals, partners, results and reconciliation are read below its path;
+    Its vocabulary, printed totals, partners, reconciliation and what it says about its regions are read below its path;
     `/funding/v1/requirements` and `/funding/v1/initiatives` list what it asks for.
     """
 
@@ -114,8 +114,9 @@ class VocabularyTerm(ResponseModel):
     programmes, and other kinds.
     """
     covers: list[CountryCode]
-    """ISO 3166-1 alpha-3 codes of further countries that the heading of a place names; the filter `country` finds its
-    requirements by them, too.
+    """ISO 3166-1 alpha-3 codes: of a place the further countries that its heading names, by which the filter `country`
+    finds its requirements, too; of a region the countries that its office covers by the text, of which some may have no
+    requirement.
     """
     footnote: str | None
     """Text that has to be shown with the name, such as that on Kosovo; null where there is none."""
@@ -410,62 +411,6 @@ class Partner(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
-class MatrixResultLevel(ResponseModel):
-    """A level of results below the impact, by the document's own name for it."""
-
-    code: Code
-    """Code of the level, such as `outcome`, by which results name it."""
-    name: str
-    """The document's name for the level, such as outcome or output."""
-    line: int | None
-    """Line of the document, counted from 1, that defines the level or has its first result; null where there is none.
-    """
-
-
-class MatrixResult(ResponseModel):
-    """One result of a results matrix: a change that the work in the region is to bring about."""
-
-    code: Code
-    """Code of the result, unique within the matrix."""
-    level: Code
-    """Code of its level, such as `outcome`, as in `levels` of the matrix."""
-    parent: Code | None
-    """Code of the result one level up that it contributes to; null for the highest, and where it stands by itself."""
-    number: str | None
-    """The number that is printed before the result; null where there is none."""
-    text: str
-    """The result in words of our own."""
-    line: int
-    """Line of the document where the result begins, counted from 1."""
-
-
-class ResultsMatrix(ResponseModel):
-    """What the strategy of a region is to achieve, as an edition prints it: an impact, and the results that lead to it.
-
-    Most regions print none.
-    """
-
-    code: Code
-    """Code of the matrix, such as `MI-2015-results-east-horn-africa`."""
-    edition: Code
-    """Code of the edition, as at `/funding/v1/editions`."""
-    region: Code
-    """Code of the region whose strategy prints it."""
-    impact: str | None
-    """What all results are to lead to, in words of our own; null where it is not stated."""
-    levels: list[MatrixResultLevel]
-    """The levels of results below the impact, the highest first."""
-    results: list[MatrixResult]
-    """The results in the order of their numbers, each followed by those that contribute to it."""
-    note: str | None
-    """What a reader of the matrix has to know; null where there is nothing."""
-    sources: list[SourceRef]
-    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
-    """
-    updated: datetime
-    """When the record was last written here, in UTC; not when its source was published."""
-
-
 class EditionPage(Page[Edition]):
     """One page of editions."""
 
@@ -474,8 +419,26 @@ class VocabularyTermPage(Page[VocabularyTerm]):
     """One page of an edition's vocabulary."""
 
 
+class CountryWithoutRequirement(ResponseModel):
+    """A country that is asked for, that a region of an edition covers, and for which the edition asks for nothing."""
+
+    country: CountryCode
+    """ISO 3166-1 alpha-3 code of the country."""
+    edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
+    region: Code
+    """Code of the region in the vocabulary of the edition, whose `covers` has the country."""
+    detail: str
+    """The same in words, for people."""
+
+
 class RequirementPage(Page[Requirement]):
     """One page of requirements."""
+
+    remarks: list[CountryWithoutRequirement]
+    """Of a page without any row: the countries of the filter `country` that a region covers without a requirement of
+    their own.
+    """
 
 
 class PrintedTotalPage(Page[PrintedTotal]):
@@ -488,10 +451,6 @@ class InitiativePage(Page[Initiative]):
 
 class PartnerPage(Page[Partner]):
     """One page of donors and partners."""
-
-
-class ResultsMatrixPage(Page[ResultsMatrix]):
-    """One page of results matrices."""
 
 
 class EditionQuery(ListQuery):
@@ -738,9 +697,3 @@ class PartnerQuery(ListQuery):
             examples=["norway"],
         ),
     ] = None
-
-
-class ResultsMatrixQuery(ListQuery):
-    """Results matrices of an edition, all of them."""
-
-    sort: tuple[Literal["code", "-code"], ...] = order_by("code")

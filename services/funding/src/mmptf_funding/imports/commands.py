@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, TypeVar, cast, get_args
+from itertools import chain
+from typing import TypeVar, cast, get_args
 
 import sqlalchemy as sa
 from asyncpg import Connection
@@ -31,16 +32,19 @@ from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
-from mmptf_common.wire.sources import Publication, SourceRef
+from mmptf_common.wire.sources import Publication
 from mmptf_common.wire.tables import MAX_ERRORS, ImportErrors, RawRow, Row, not_in, read_row, repeated, row_error
 from mmptf_common.writes.table_files import Tables
 from mmptf_funding.editions import schemas as public
 from mmptf_funding.editions.domain import ReconciledTotal, TermKind
 from mmptf_funding.editions.queries import reconcile
 from mmptf_funding.imports import rules, template
+from mmptf_funding.imports.region_rows import region_rows
 from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
 from mmptf_funding.imports.schemas import ImportReport, ImportTableReport
+from mmptf_funding.imports.sources import source_of
 from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, purpose_words, search_words
+from mmptf_funding.imports.template import TableName
 from mmptf_funding.models import (
     EditionRow,
     InitiativeRow,
@@ -60,6 +64,16 @@ OWN_AREA = "Which area the section belongs to is our own reading; the document d
 _CONTRIBUTORS = "SELECT code, country FROM contributor"
 Progress = Callable[[str, int], None]
 AnyRow = TypeVar("AnyRow", bound=Row)
+# The rows of the small tables that have a code of their own.
+Coded = (
+    template.InitiativeRow
+    | template.PartnerRow
+    | template.FrameworkRow
+    | template.FrameworkItemRow
+    | template.OfficeRow
+    | template.GroupRow
+    | template.AcronymRow
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +128,11 @@ async def check_edition(
         printed_totals=await _read(template.PrintedTotalRow, tables, errors),
         initiatives=await _read(template.InitiativeRow, tables, errors),
         partners=await _read(template.PartnerRow, tables, errors),
+        frameworks=await _read(template.FrameworkRow, tables, errors),
+        framework_items=await _read(template.FrameworkItemRow, tables, errors),
+        offices=await _read(template.OfficeRow, tables, errors),
+        groups=await _read(template.GroupRow, tables, errors),
+        acronyms=await _read(template.AcronymRow, tables, errors),
     )
     requirements = _each(tables.get("requirements", ()))
     first: list[RawRow] = []
@@ -142,6 +161,11 @@ async def check_edition(
     await _add_repeated_rows(connection, edition, errors)
     errors.add(await _taken(connection, edition, "initiatives", "initiative", small.initiatives))
     errors.add(await _taken(connection, edition, "partners", "partner", small.partners))
+    errors.add(await _taken(connection, edition, "frameworks", "framework", small.frameworks))
+    errors.add(await _taken(connection, edition, "framework-items", "framework_item", small.framework_items))
+    errors.add(await _taken(connection, edition, "offices", "regional_office", small.offices))
+    errors.add(await _taken(connection, edition, "groups", "regional_group", small.groups))
+    errors.add(await _taken(connection, edition, "acronyms", "acronym", small.acronyms))
     if not (errors.found or packaged):
         errors.add(await _rows_left_out(connection, edition))
     errors.raise_if_any()
@@ -154,7 +178,10 @@ async def changed_since(write: Write, checked: Checked) -> bool:
     changed: bool = await write.connection.fetchval(
         "SELECT EXISTS (SELECT FROM change WHERE seq > $1 AND entity = ANY($2))",
         checked.last,
-        ["document", "edition", "term", "requirement", "printed_total", "initiative", "partner", "contributor"],
+        [
+            *("document", "edition", "term", "requirement", "printed_total", "initiative", "partner", "contributor"),
+            *("framework", "framework_item", "regional_office", "regional_group", "acronym"),
+        ],
     )
     return changed
 
@@ -176,7 +203,7 @@ async def write_edition(
     report: dict[str, ImportTableReport] = {}
     if small.edition and not packaged:
         await load(write, [_document_row(row, write.at) for _, row in small.edition], keep_corrections=False)
-    for name, rows in _rows_of(small, checked.shown, write.at):
+    for name, rows in chain(_rows_of(small, checked.shown, write.at), region_rows(small, write.at)):
         report[name] = _counted(len(rows), await load(write, rows, keep_corrections=packaged))
     await _derive_printed_totals(write)
     progress("writing", 0)
@@ -298,20 +325,23 @@ async def _vocabulary(
     documents |= {row.document for _, row in given.edition}
     contributors = {found["code"]: found["country"] for found in await connection.fetch(_CONTRIBUTORS)}
     organizations = frozenset(found["code"] for found in await connection.fetch("SELECT code FROM organization"))
-    return Vocabulary(edition, terms, frozenset(documents), suggestions, contributors, organizations)
+    stored = await connection.fetch("SELECT code FROM framework WHERE edition = $1", edition)
+    frameworks = frozenset([*(found["code"] for found in stored), *(row.code for _, row in given.frameworks)])
+    return Vocabulary(edition, terms, frozenset(documents), suggestions, contributors, organizations, frameworks)
 
 
 async def _stored_terms(connection: Connection, edition: str) -> dict[TermKind, dict[str, Term]]:
     """The stored terms of an edition by kind and code, in their order."""
     terms: dict[TermKind, dict[str, Term]] = {kind: {} for kind in get_args(TermKind.__value__)}
     for found in await connection.fetch(
-        "SELECT kind, term, name, region, country, record->>'footnote' AS footnote"
+        "SELECT kind, term, name, region, country, record->>'footnote' AS footnote,"
+        " ARRAY(SELECT json_array_elements_text(record->'covers')) AS covers"
         " FROM term WHERE edition = $1 ORDER BY position",
         edition,
     ):
-        terms[found["kind"]][found["term"]] = Term(
-            found["term"], found["name"], found["region"], found["country"], found["footnote"]
-        )
+        name, region, country, footnote = (found[member] for member in ("name", "region", "country", "footnote"))
+        covers = frozenset(found["covers"])
+        terms[found["kind"]][found["term"]] = Term(found["term"], name, region, country, footnote, covers)
     return terms
 
 
@@ -500,9 +530,9 @@ async def _add_repeated_rows(connection: Connection, edition: str, errors: Impor
 async def _taken(
     connection: Connection,
     edition: str,
-    table: Literal["initiatives", "partners"],
-    stored: Literal["initiative", "partner"],
-    given: Sequence[tuple[int, template.InitiativeRow | template.PartnerRow]],
+    table: TableName,
+    stored: str,
+    given: Sequence[tuple[int, Coded]],
 ) -> list[ErrorDetail]:
     """An error for each row of a table whose code belongs to another edition; stored: where its rows are stored."""
     rows = {row.code: number for number, row in given}
@@ -604,7 +634,7 @@ def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
         document=row.document,
         currency=row.currency,
         note=row.note,
-        sources=[_source("note", row.document, row.note_line, None, row.note_last_line)] if row.note_line else [],
+        sources=[source_of("note", row.document, row.note_line, None, row.note_last_line)] if row.note_line else [],
         updated=at,
     )
     return EditionRow(code=row.code, name=row.name, updated=at, record=record.model_dump(mode="json"))
@@ -657,7 +687,7 @@ def _printed_total_row(
         as_printed=row.as_printed,
         confidence=row.confidence,
         note=row.note,
-        sources=[_source("printed", row.source_document, row.source_line, row.as_printed)],
+        sources=[source_of("printed", row.source_document, row.source_line, row.as_printed)],
         position=position,
         updated=at,
     )
@@ -677,11 +707,11 @@ def _printed_total_row(
 
 def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) -> InitiativeRow:
     stated = "name" if row.amount is None else "amount"
-    sources = [_source(stated, row.source_document, row.source_line, row.amount_as_printed, row.source_last_line)]
+    sources = [source_of(stated, row.source_document, row.source_line, row.amount_as_printed, row.source_last_line)]
     if row.target_amount is not None:
-        sources.append(_source("target", row.source_document, row.target_line, row.target_as_printed))
+        sources.append(source_of("target", row.source_document, row.target_line, row.target_as_printed))
     if row.area_code is not None:
-        area = _source("area", row.source_document, row.area_line, None)
+        area = source_of("area", row.source_document, row.area_line, None)
         sources.append(area.model_copy(update={"verified": False, "note": OWN_AREA}))
     countries = list(map(template.located_country, row.countries))
     record = public.Initiative(
@@ -732,7 +762,7 @@ def _initiative_row(row: template.InitiativeRow, position: int, at: datetime) ->
 
 def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> PartnerRow:
     document, line, last = row.source_document, row.source_line, row.source_last_line
-    kind = _source("kind", document, line, row.kind_as_printed)
+    kind = source_of("kind", document, line, row.kind_as_printed)
     if row.kind_as_printed is None:
         kind = kind.model_copy(update={"verified": False, "note": OWN_CLASSIFICATION})
     record = public.Partner(
@@ -746,7 +776,7 @@ def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> Partn
         contributor=row.contributor_code,
         organization=row.organization_code,
         note=row.note,
-        sources=[_source("as_printed", document, line, row.as_printed, last), kind],
+        sources=[source_of("as_printed", document, line, row.as_printed, last), kind],
         position=position,
         updated=at,
     )
@@ -809,26 +839,6 @@ def _total_with_terms(row: PrintedTotalRow, terms: Mapping[TermKind, Mapping[str
 def _with(record: JsonValue, **members: JsonValue) -> JsonObject:
     """A part of a record with other values of these members."""
     return {**cast("JsonObject", record), **members}
-
-
-def _lines(first: int | None, last: int | None) -> str | None:
-    """The locator of what takes several lines; None for a single one."""
-    return None if last is None else f"lines {first}-{last}"
-
-
-def _source(
-    field: str, document: str, line: int | None, printed: str | None, last_line: int | None = None
-) -> SourceRef:
-    """The source of one fact of a record."""
-    return SourceRef(
-        field=field,
-        document=document,
-        line=line,
-        locator=_lines(line, last_line),
-        as_printed=printed,
-        verified=line is not None,
-        note=None,
-    )
 
 
 def _money(amount: Decimal | None, currency: str | None = None) -> Money | None:

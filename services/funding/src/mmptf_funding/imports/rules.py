@@ -29,6 +29,8 @@ class Term:
     region: str | None = None
     country: str | None = None
     footnote: str | None = None
+    # Which countries a region covers is shown by no row of another table.
+    covers: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Suggestions:
 class Vocabulary:
     """The terms, by kind and code, and the records that the rows of one edition may name.
 
+    frameworks: the codes of those of the edition, of the file and stored
     contributors: code -> the country of the contributor, None where it is none; empty where none is stored
     organizations: their codes; empty where the catalogue is not known yet
     """
@@ -70,6 +73,7 @@ class Vocabulary:
     suggestions: Suggestions = field(default_factory=Suggestions)
     contributors: Mapping[str, str | None] = field(default_factory=dict)
     organizations: frozenset[str] = frozenset()
+    frameworks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,11 @@ class SmallTables:
     printed_totals: list[tuple[int, template.PrintedTotalRow]]
     initiatives: list[tuple[int, template.InitiativeRow]]
     partners: list[tuple[int, template.PartnerRow]]
+    frameworks: list[tuple[int, template.FrameworkRow]]
+    framework_items: list[tuple[int, template.FrameworkItemRow]]
+    offices: list[tuple[int, template.OfficeRow]]
+    groups: list[tuple[int, template.GroupRow]]
+    acronyms: list[tuple[int, template.AcronymRow]]
 
 
 def vocabulary_errors(
@@ -115,7 +124,7 @@ def vocabulary_errors(
 
 def term_of(row: template.VocabularyRow) -> Term:
     """The term of a row of the vocabulary."""
-    return Term(row.code, row.name, row.region_code, row.country_code, row.footnote)
+    return Term(row.code, row.name, row.region_code, row.country_code, row.footnote, frozenset(row.covers))
 
 
 def collisions(
@@ -296,10 +305,24 @@ def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[Erro
         errors += initiative_errors(number, initiative, vocabulary)
     for number, partner in tables.partners:
         errors += partner_errors(number, partner, vocabulary)
+    for number, framework in tables.frameworks:
+        errors += framework_errors(number, framework, vocabulary)
+    errors += framework_item_errors(tables.framework_items, vocabulary)
+    for number, office in tables.offices:
+        errors += office_errors(number, office, vocabulary)
+    for number, group in tables.groups:
+        errors += group_errors(number, group, vocabulary)
+    for number, acronym in tables.acronyms:
+        errors += _printed_errors("acronyms", number, acronym, vocabulary)
     totals = [(number, printed_total_code(total)) for number, total in tables.printed_totals]
     errors += _repeated_codes("printed-totals", totals)
     errors += _repeated_codes("initiatives", [(number, row.code) for number, row in tables.initiatives])
     errors += _repeated_codes("partners", [(number, row.code) for number, row in tables.partners])
+    errors += _repeated_codes("frameworks", [(number, row.code) for number, row in tables.frameworks])
+    errors += _repeated_codes("framework-items", [(number, row.code) for number, row in tables.framework_items])
+    errors += _repeated_codes("offices", [(number, row.code) for number, row in tables.offices])
+    errors += _repeated_codes("groups", [(number, row.code) for number, row in tables.groups])
+    errors += _repeated_codes("acronyms", [(number, row.code) for number, row in tables.acronyms])
     return errors
 
 
@@ -419,6 +442,115 @@ def partner_errors(number: int, row: template.PartnerRow, vocabulary: Vocabulary
         errors.append(not_in("partners", number, "source_document", row.source_document, documents, suggest=suggest))
     errors += _span_errors("partners", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
+
+
+def framework_errors(number: int, row: template.FrameworkRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a framework with valid cells."""
+    errors = _printed_errors("frameworks", number, row, vocabulary)
+    if (row.period_from is None) != (row.period_to is None):
+        detail = "period_from and period_to go together"
+        errors.append(row_error("frameworks", number, "period_to", ProblemCode.EMPTY_CELL, detail))
+    elif row.period_from is not None and row.period_to is not None and row.period_to < row.period_from:
+        detail = f"{row.period_to} is before {row.period_from}"
+        errors.append(row_error("frameworks", number, "period_to", ProblemCode.INVALID_VALUE, detail))
+    if row.period_from is None:
+        for column in ("period_as_printed", "period_line"):
+            if getattr(row, column) is not None:
+                detail = "there is no period"
+                errors.append(row_error("frameworks", number, column, ProblemCode.NOT_APPLICABLE, detail))
+    return errors
+
+
+def framework_item_errors(
+    rows: Sequence[tuple[int, template.FrameworkItemRow]], vocabulary: Vocabulary
+) -> list[ErrorDetail]:
+    """The errors of all items of frameworks with valid cells: of each, and of the trees that they make."""
+    numbers: dict[str, dict[str, tuple[int, str | None]]] = {}
+    errors: list[ErrorDetail] = []
+    for number, row in rows:
+        first, _ = numbers.setdefault(row.framework, {}).setdefault(row.number, (number, row.parent))
+        if first != number:
+            errors.append(repeated("framework-items", number, "number", row.number, first))
+    for number, row in rows:
+        errors += _printed_errors("framework-items", number, row, vocabulary)
+        if row.framework not in vocabulary.frameworks:
+            known = sorted(vocabulary.frameworks)
+            suggest = vocabulary.suggestions
+            errors.append(not_in("framework-items", number, "framework", row.framework, known, suggest=suggest))
+        if row.title is None and row.text is None:
+            detail = "an item needs a title or a text"
+            errors.append(row_error("framework-items", number, "text", ProblemCode.EMPTY_CELL, detail))
+        parents = {code: parent for code, (_, parent) in numbers[row.framework].items()}
+        if row.parent is not None and row.parent not in parents:
+            detail = f"{row.framework} has no item {shown(row.parent)} in this file"
+            errors.append(row_error("framework-items", number, "parent", ProblemCode.UNKNOWN_CODE, detail))
+        elif _is_below_itself(row.number, parents):
+            detail = f"{row.number} is below itself"
+            errors.append(row_error("framework-items", number, "parent", ProblemCode.DOES_NOT_MATCH, detail))
+    return errors
+
+
+def _is_below_itself(number: str, parents: Mapping[str, str | None]) -> bool:
+    """Whether the parents of an item lead back to it; parents: number -> that of the parent."""
+    seen: set[str] = set()
+    above = parents[number]
+    while above is not None and above not in seen:
+        if above == number:
+            return True
+        seen.add(above)
+        above = parents.get(above)
+    return False
+
+
+def office_errors(number: int, row: template.OfficeRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of an office with valid cells."""
+    errors = _printed_errors("offices", number, row, vocabulary)
+    for column, cells in (("covers", row.covers), ("member_states", row.member_states)):
+        errors += _repeated_countries("offices", number, column, cells)
+    region = vocabulary.terms["region"].get(row.region_code or "")
+    for code, _ in map(template.located_country, row.covers if region else ()):
+        if region and code not in region.covers:
+            detail = f"{code} is not among the countries that {region.code} covers in the vocabulary"
+            errors.append(row_error("offices", number, "covers", ProblemCode.DOES_NOT_MATCH, detail))
+    return errors
+
+
+def group_errors(number: int, row: template.GroupRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a group of States with valid cells."""
+    errors = _printed_errors("groups", number, row, vocabulary)
+    for column, cells in (("members", row.members), ("observers", row.observers)):
+        errors += _repeated_countries("groups", number, column, cells)
+    if row.members_stated is not None and row.members_stated < len(row.members):
+        detail = f"{len(row.members)} members are named, and {row.members_stated} are stated"
+        errors.append(row_error("groups", number, "members_stated", ProblemCode.DOES_NOT_MATCH, detail))
+    return errors
+
+
+def _repeated_countries(table: TableName, number: int, column: str, cells: Sequence[str]) -> list[ErrorDetail]:
+    """An error for each country that a cell names twice."""
+    named = [template.located_country(cell)[0] for cell in cells]
+    return [
+        row_error(table, number, column, ProblemCode.REPEATED_CODE, f"{twice} is there twice")
+        for twice in dict.fromkeys(code for code in named if named.count(code) > 1)
+    ]
+
+
+# The rows of the tables of regions, which name a document and, but for the items, a region.
+_Printed = (
+    template.FrameworkRow | template.FrameworkItemRow | template.OfficeRow | template.GroupRow | template.AcronymRow
+)
+
+
+def _printed_errors(table: TableName, number: int, row: _Printed, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a row's edition, region, document and lines."""
+    errors = other_edition(table, number, row.edition, vocabulary.edition)
+    suggest, regions = vocabulary.suggestions, vocabulary.terms["region"]
+    if not isinstance(row, template.FrameworkItemRow) and row.region_code not in (None, *regions):
+        errors.append(not_in(table, number, "region_code", row.region_code or "", regions, suggest=suggest))
+    if row.source_document not in vocabulary.documents:
+        documents = sorted(vocabulary.documents)
+        errors.append(not_in(table, number, "source_document", row.source_document, documents, suggest=suggest))
+    return errors + _span_errors(table, number, "source_last_line", row.source_line, row.source_last_line)
 
 
 def other_edition(table: TableName, row: int, named: str, edition: str) -> list[ErrorDetail]:

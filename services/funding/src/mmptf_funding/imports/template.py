@@ -1,4 +1,4 @@
-"""The import template of an edition: six tables, the models of their rows, and the type of each column."""
+"""The import template of an edition: its tables, the models of their rows, and the type of each column."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ from mmptf_common.wire.tables import (
 from mmptf_funding.currencies import Currency
 from mmptf_funding.editions import domain
 from mmptf_funding.ledger.domain import LedgerEntryKindSent
+from mmptf_funding.regions.domain import FrameworkKind, FrameworkLevel, GroupKind
 
 TableName = Literal[
-    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners", "bank-statement",
-    "ledger-entries", "control-totals",
+    "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners",
+    "frameworks", "framework-items", "offices", "groups", "acronyms",
+    "bank-statement", "ledger-entries", "control-totals",
 ]  # fmt: skip
 # Those of an edition, which a workbook has.
 TABLES: tuple[TableName, ...] = (
     *("edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners"),
+    *("frameworks", "framework-items", "offices", "groups", "acronyms"),
 )
 # Those of entries of earlier years.
 LEDGER_TABLES: tuple[TableName, ...] = ("control-totals", "ledger-entries")
@@ -129,7 +132,10 @@ class VocabularyRow(Row):
     ] = None
     covers: Annotated[
         Annotated[list[CountryCode], BeforeValidator(split_cell), Field(max_length=100)],
-        Field(description=f"ISO 3166-1 alpha-3 codes of other countries that a place covers, separated by {SEVERAL}"),
+        Field(
+            description="ISO 3166-1 alpha-3 codes of other countries that a place covers, or of those that the office"
+            f" of a region covers, separated by {SEVERAL}"
+        ),
     ] = []
     footnote: Annotated[Text | None, Field(description="what has to be shown with the name")] = None
     note: Annotated[Text | None, Field(description="a remark; of a topic its definition")] = None
@@ -315,6 +321,120 @@ class PartnerRow(Row):
     source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
 
 
+LocatedCountries = Annotated[list[LocatedCountry], BeforeValidator(split_cell), Field(max_length=100)]
+_EACH_WITH_LINE = f"ISO 3166-1 alpha-3 codes, each with the line of its name, such as KEN:1953, separated by {SEVERAL}"
+Year = Annotated[Whole, Field(ge=1900, le=2200)]
+
+
+class FrameworkRow(Row):
+    """The strategies, results matrices and agendas that the edition prints."""
+
+    table = "frameworks"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    region_code: Annotated[Code | None, Field(description="a region of the vocabulary; empty for that of none")] = None
+    kind: Annotated[FrameworkKind, Field(description="what it is")]
+    title: Annotated[Text, Field(description="its title, in words of one's own")]
+    title_as_printed: Annotated[Text, Field(description="its heading")]
+    period_from: Annotated[Year | None, Field(description="first year of its period")] = None
+    period_to: Annotated[Year | None, Field(description="last year of its period")] = None
+    period_as_printed: Annotated[Text | None, Field(description="its period as it is printed")] = None
+    period_line: Annotated[Line | None, Field(description="line of the period")] = None
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the heading")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
+class FrameworkItemRow(Row):
+    """The items of the frameworks: one row for each objective, result, principle or point."""
+
+    table = "framework-items"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    framework: Annotated[Code, Field(description="code of the framework")]
+    number: Annotated[Code, Field(description="its number within the framework, the printed one where there is one")]
+    parent: Annotated[Code | None, Field(description="number of the item that it belongs to")] = None
+    level: Annotated[FrameworkLevel, Field(description="its level, closest to the printed word")]
+    level_as_printed: Annotated[Text | None, Field(description="the printed word for the level")] = None
+    title: Annotated[Text | None, Field(description="its heading as it is printed")] = None
+    text: Annotated[
+        Text | None, Field(description="what it says, in words of one's own; may be empty only with a title")
+    ] = None
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line where it begins")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
+class OfficeRow(Row):
+    """The publisher's offices with a role in a region."""
+
+    table = "offices"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    region_code: Annotated[Code | None, Field(description="the region that it is printed under")] = None
+    name: Annotated[Text, Field(description="its name")]
+    seat: Annotated[Text | None, Field(description="the city of its seat")] = None
+    country_code: Annotated[CountryCode | None, Field(description="ISO 3166-1 alpha-3 of its seat")] = None
+    founded: Annotated[Year | None, Field(description="year since which it exists in this form")] = None
+    covers: Annotated[
+        LocatedCountries, Field(description=f"countries that it covers by the text: {_EACH_WITH_LINE}")
+    ] = []
+    covers_as_printed: Annotated[Text | None, Field(description="what it covers, as printed")] = None
+    member_states: Annotated[
+        LocatedCountries, Field(description=f"those that are said to be Member States: {_EACH_WITH_LINE}")
+    ] = []
+    offices: Annotated[Whole | None, Field(ge=0, description="number of offices in the region")] = None
+    staff: Annotated[Whole | None, Field(ge=0, description="number of staff in the region")] = None
+    hosted_in: Annotated[Text | None, Field(description="in whose premises it is")] = None
+    role: Annotated[Text | None, Field(description="what it does, in words of one's own")] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its countries")] = None
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="first line that speaks of it")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
+class GroupRow(Row):
+    """Regional economic communities, consultative processes and other groups that the edition names."""
+
+    table = "groups"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    region_code: Annotated[Code | None, Field(description="the region that it is printed under")] = None
+    kind: Annotated[GroupKind, Field(description="what it is")]
+    name: Annotated[Text, Field(description="its name")]
+    abbreviation: Annotated[Text | None, Field(description="its abbreviation")] = None
+    members: Annotated[LocatedCountries, Field(description=f"countries that are members: {_EACH_WITH_LINE}")] = []
+    observers: Annotated[LocatedCountries, Field(description=f"countries that are observers: {_EACH_WITH_LINE}")] = []
+    members_stated: Annotated[Whole | None, Field(ge=1, description="number of members that is stated")] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its countries")] = None
+    note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of its name")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
+class AcronymRow(Row):
+    """The acronyms that the edition lists, by region."""
+
+    table = "acronyms"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    region_code: Annotated[Code | None, Field(description="the region whose list it is in")] = None
+    acronym: Annotated[Text, Field(description="the acronym")]
+    expansion: Annotated[Text, Field(description="what it stands for, as printed")]
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the acronym")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
 class BankStatementRow(Row):
     """A bank statement: one row for each booked entry, and one without an entry where nothing was booked."""
 
@@ -387,6 +507,7 @@ ROWS: Mapping[TableName, type[Row]] = {
     row.table: row  # type: ignore[misc]  # each names itself by one of `TableName`
     for row in (
         *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, PartnerRow),
+        *(FrameworkRow, FrameworkItemRow, OfficeRow, GroupRow, AcronymRow),
         *(BankStatementRow, LedgerEntryRow, ControlTotalRow),
     )
 }
