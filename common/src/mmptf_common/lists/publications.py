@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mmptf_common.http.parameters import ListQuery, order_by
-from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.listing import Listing, completed
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import Publication
 
@@ -31,11 +31,17 @@ def publications_of(service: str) -> Listing:
         item=Publication,
         page=PublicationPage,
         rows=TABLE,
+        # Documents of before have neither contacts nor gaps.
+        record=completed("record::text", contacts="'[]'", gaps="'[]'"),
         query=PublicationQuery,
         sorts={"code": ("code", "text")},
         filters={},
         columns={
             "code": "code",
-            **{name: f"record->>'{name}'" for name in ("title", "publisher", "year", "kind", "url", "note", "updated")},
+            **{name: f"record->>'{name}'" for name in ("title", "publisher", "year", "kind", "url", "note")},
+            "contacts": "(SELECT string_agg(contact->>'value', '|')"
+            " FROM json_array_elements(record->'contacts') AS contact)",
+            "gaps": "(SELECT string_agg(gap->>'note', '|') FROM json_array_elements(record->'gaps') AS gap)",
+            "updated": "record->>'updated'",
         },
     )

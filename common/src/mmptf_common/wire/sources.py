@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import Code, ResponseModel
@@ -70,8 +70,55 @@ class Gap(ResponseModel):
     """What exactly is missing, for people; null where `kind` says enough."""
 
 
+ContactKind = TypeAliasType("ContactKind", Literal["address", "email", "website"])
+"""How a publisher of a document is reached.
+
+- `address`: a postal address, with the name of the office
+- `email`: an e-mail address
+- `website`: the address of a site on the web, as printed, which may be without `https://`
+"""
+
+
+class Contact(ResponseModel):
+    """A contact that a document prints for whoever published it; it may have changed since."""
+
+    kind: ContactKind
+    """Whether it is a postal address, an e-mail address or a site."""
+    value: str
+    """The contact as printed; the lines of a postal address are joined with commas."""
+    line: Annotated[int, Field(ge=1)] | None
+    """Line in the plain text of the document on which it begins, counted from 1; null where no such text is held."""
+
+
+LostPartKind = TypeAliasType("LostPartKind", Literal["chart", "logos", "map", "photograph", "text"])
+"""What sort of part of a document cannot be read.
+
+- `chart`: a chart or a table that was drawn, with its figures
+- `logos`: names that are shown as logos
+- `map`: a map
+- `photograph`: a photograph
+- `text`: text that stood in the document
+"""
+
+
+class LostPart(ResponseModel):
+    """A part that a document has, or had, and that its plain text lacks: nothing can be said of what it states."""
+
+    kind: LostPartKind
+    """Sort of part."""
+    line: Annotated[int, Field(ge=1)] | None
+    """Line in the plain text that shows that the part exists, such as its heading, counted from 1; null where none."""
+    as_printed: str | None
+    """The words on that line, such as the heading of a chart, exactly as the document prints them; null where none."""
+    note: str
+    """What is missing, for people."""
+
+
 class Publication(ResponseModel):
     """A document that facts were taken from, or `suite` and `submission`, which stand for facts from none."""
+
+    # Every answer has all members; the last two may be missing in packaged data, and in answers of earlier builds.
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     code: Code
     """Code by which `sources` of records name the document."""
@@ -87,5 +134,9 @@ class Publication(ResponseModel):
     """URL at which it was published; null where none is known."""
     note: str | None
     """What a reader of figures from it has to know, for people; null where there is nothing."""
+    contacts: list[Contact] = []
+    """Contacts of its publisher, as it prints them; empty where it prints none, or none is recorded."""
+    gaps: list[LostPart] = []
+    """Parts of it that its plain text lacks; empty where none is known."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
