@@ -20,20 +20,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from own_words import runs_in, runs_of, words_of
 from prove_lines import DATA, rows_of
 
 HERE = Path(__file__).parent
-MOST_WORDS, COPIED = 25, 7
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
-    return re.findall(r"[a-z0-9]+", text.lower())
-
-
-def runs_of(words: Sequence[str]) -> set[tuple[str, ...]]:
-    """All runs of as many words as count as copied."""
-    return {tuple(words[n : n + COPIED]) for n in range(len(words) - COPIED + 1)}
+MOST_WORDS = 25
 
 
 def several(cell: str) -> list[tuple[str, int]]:
@@ -50,7 +41,7 @@ def ranges_of(cell: str) -> list[range]:
 
 def faults(lines: list[str], rows: list[dict[str, str]], topics: dict[str, list[str]]) -> Iterator[str]:
     """One line for each fault; topics: the words of each."""
-    copied = runs_of(words_of(" ".join(lines)))
+    copied = runs_in(lines)
     taken: dict[int, str] = {}
     for row in rows:
         code, purpose = row["code"], row["purpose"]
