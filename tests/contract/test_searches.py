@@ -33,11 +33,11 @@ FORBIDDEN = ("a\x00", "%", "\x1b", "a:*", "a" * 5000, '"' * 5000, "...", "a\ud80
 def test_every_list_of_texts_is_searched() -> None:
     assert {o.id for o in LISTED} == {
         "list_programmes", "list_programme_drafts", "list_decisions", "list_places", "list_requirements",
-        "list_initiatives", "list_edition_partners",
+        "list_initiatives", "list_edition_partners", "list_edition_figures",
     }  # fmt: skip
     assert {o.id for o in SEARCHES} - {o.id for o in LISTED} == {
         "get_programme_facets", "get_programme_totals", "get_decision_facets", "get_requirement_facets",
-        "get_initiative_facets", "get_requirement_totals", "get_funding_totals",
+        "get_initiative_facets", "get_edition_figure_facets", "get_requirement_totals", "get_funding_totals",
     }  # fmt: skip
 
 

@@ -44,6 +44,7 @@ EXPORTS: dict[TableName, str] = {
     "printed-totals": "/funding/v1/editions/{}/printed-totals?format=csv",
     "initiatives": "/funding/v1/initiatives?format=csv",
     "partners": "/funding/v1/editions/{}/partners?format=csv",
+    "figures": "/funding/v1/editions/{}/figures?format=csv",
 }
 NDJSON = "/funding/v1/requirements?format=ndjson"
 
@@ -91,6 +92,7 @@ MADE_UP: Edition = {
             "document": "made-up-2016",
             "currency": "USD",
             "note": "Nobody published it, “ever”.",
+            "annotations": "Amounts are in dollars: of one kind.:3-4|Names are made up.:5|It has no line.",
         }
     ],
     "vocabulary": [
@@ -121,7 +123,7 @@ MADE_UP: Edition = {
         total("area", "health", "3000000.50", "3,000,000.5"),
         total("area", "border", "1250000.10", "1,250,000.1"),
         total("region", "east", "1500000.60", "1,500,000.6"),
-        total("region", "west", "2750000.00", "2,750,000"),
+        total("region", "west", "2750000.00", "2,750,000", source_line="22", repeated_line="21"),
         total("edition", "ME-2016", "4250000.60", "4,250,000.6"),
     ],
     "initiatives": [
@@ -161,6 +163,45 @@ MADE_UP: Edition = {
             "as_printed": "Somebody, “else”",
             "name": "Somebody",
             "kind": "other",
+            "source_document": "made-up-2016",
+        },
+    ],
+    "figures": [
+        {
+            "code": "ME-2016-figure-1",
+            "edition": "ME-2016",
+            "region_code": "east",
+            "countries": "KEN|UGA",
+            "place": "Lake Victoria",
+            "measure": "remittances_share_of_gdp",
+            "subject": "Money sent home, “by the lake”",
+            "value": "46.50",
+            "value_to": "47.25",
+            "unit": "per_cent",
+            "qualifier": "more_than",
+            "year_from": "2013",
+            "year_to": "2014",
+            "as_printed": "over 46.50 to 47.25 per cent",
+            "stated_source": "Somebody, 2015",
+            "stated_source_line": "45",
+            "footnote": "A footnote.",
+            "source_document": "made-up-2016",
+            "source_line": "40",
+            "source_last_line": "41",
+        },
+        {
+            "code": "ME-2016-figure-2",
+            "edition": "ME-2016",
+            "measure": "budget",
+            "subject": "Budget of one area",
+            "unit": "money",
+            "currency": "CHF",
+            "stage": "budget",
+            "area_code": "health",
+            "scope": "global",
+            "as_printed": "-",
+            "note": "A dash.",
+            "reading_note": "Read in a table.",
             "source_document": "made-up-2016",
         },
     ],
@@ -258,7 +299,7 @@ async def versions_of(service: RunningApp) -> Versions:
 
 
 async def exports_of(service: RunningApp) -> dict[str, bytes]:
-    """The six tables of all editions as CSV, and the requirements with their moments."""
+    """The seven tables of all editions as CSV, and the requirements with their moments."""
     editions = [item["code"] for item in (await service.client.get("/funding/v1/editions")).json()["items"]]
     paths = dict.fromkeys(path.format(edition) for edition in editions for path in EXPORTS.values())
     found = {}

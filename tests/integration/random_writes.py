@@ -141,6 +141,7 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
             {"name": name, "countries": countries},
         ),
         ("partner", {"position": dice.randint(-9, 199)}, {"name": name}),
+        ("figure", {"position": dice.randint(-9, 399), "countries": located}, {"note": name, "countries": located}),
         ("results_matrix", {}, {"impact": name}),
         ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
     ]

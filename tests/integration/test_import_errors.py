@@ -169,6 +169,14 @@ async def test_a_row_that_is_wrong_is_not_taken_for_one_that_is_left_out(untouch
         (changed("partners", 1, contributor_code="UMCORR"), [("unknown_code", "/partners/3/contributor_code")]),
         (changed("partners", 1, code="MI-2015-partner-001"), [("code_taken", "/partners/3/code")]),
         (more("partners", MADE_UP["partners"][0]), [("repeated_row", "/partners/4/code")]),
+        (changed("edition", 0, annotations="Amounts:2-1"), [("invalid_value", "/edition/2/annotations")]),
+        (changed("printed-totals", 8, repeated_line="22"), [("invalid_value", "/printed-totals/10/repeated_line")]),
+        (changed("figures", 0, measure="remitances"), [("unknown_code", "/figures/2/measure")]),
+        (changed("figures", 0, value="46,5"), [("invalid_value", "/figures/2/value")]),
+        (changed("figures", 0, year_to="2012"), [("invalid_value", "/figures/2/year_to")]),
+        (changed("figures", 1, currency=""), [("empty_cell", "/figures/3/currency")]),
+        (changed("figures", 1, code="MI-2015-figure-001"), [("code_taken", "/figures/3/code")]),
+        (more("figures", MADE_UP["figures"][0]), [("repeated_row", "/figures/4/code")]),
     ],
 )
 async def test_a_wrong_row_of_the_other_tables_is_refused(

@@ -63,7 +63,7 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
 ) -> None:
     paths = write_files(tmp_path, MADE_UP)
     created = {
-        "edition": 1, "vocabulary": 9, "printed-totals": 10, "initiatives": 1, "partners": 2,
+        "edition": 1, "vocabulary": 9, "printed-totals": 10, "initiatives": 1, "partners": 2, "figures": 2,
         "requirements": 6,
     }  # fmt: skip
     url = migrated()
@@ -102,7 +102,7 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
         assert [entry["seq"] for entry in entries] == list(range(1, report["revision"] + 1))
         assert Counter(entry["entity"] for entry in entries) == {
             "document": 1, "edition": 1, "term": 9, "printed_total": 10, "initiative": 1, "partner": 2,
-            "requirement": 6,
+            "requirement": 6, "figure": 2,
         }  # fmt: skip
         assert {entry["action"] for entry in entries} == {"create"}
         # What is there already is not written again, however it comes.
@@ -122,7 +122,7 @@ async def test_one_amount_amends_one_requirement(migrated: Callable[[], str]) ->
         report = answer.json()
         assert {name: (t["created"], t["amended"]) for name, t in report["tables"].items()} == {
             "edition": (0, 0), "vocabulary": (0, 0), "printed-totals": (0, 4), "initiatives": (0, 0),
-            "partners": (0, 0), "requirements": (0, 1),
+            "partners": (0, 0), "figures": (0, 0), "requirements": (0, 1),
         }  # fmt: skip
         entries = await journal_of(service.database_url, after=first)
         assert [entry["seq"] for entry in entries] == list(range(first + 1, report["revision"] + 1))
@@ -189,8 +189,9 @@ async def test_terms_that_published_rows_show_change_with_the_rows_only(untouche
 
 async def test_an_edition_does_not_take_over_the_document_of_others(untouched: RunningApp) -> None:
     edition = changed("edition", 0, document="mptf-europe-brochure-2024")
-    for row in (*edition["requirements"], *edition["printed-totals"], *edition["initiatives"], *edition["partners"]):
-        row["source_document"] = "mptf-europe-brochure-2024"
+    for table in ("requirements", "printed-totals", "initiatives", "partners", "figures"):
+        for row in edition[table]:
+            row["source_document"] = "mptf-europe-brochure-2024"
     (error,) = await refusal(untouched, workbook_of(edition), XLSX)
     assert (error["code"], error["pointer"]) == ("does_not_match", "/edition/2/document")
 
@@ -243,7 +244,7 @@ async def test_what_a_service_exports_another_imports(
         revision = (await service.client.get("/funding/v1/editions")).json()["revision"]
         asyncio_run(cli.seed(SERVICE, ServiceSettings(database_url=SecretStr(url))))
         seeded = Counter(entry["entity"] for entry in await journal_of(url, after=revision))
-        assert not {"requirement", "edition", "term", "printed_total", "initiative", "partner"} & set(seeded)
+        assert not {"requirement", "edition", "term", "printed_total", "initiative", "partner", "figure"} & set(seeded)
         for table, path in EXPORTS.items():
             assert (await service.client.get(path.format("MI-2015"))).content == exported[table], table
 
@@ -263,6 +264,10 @@ async def test_seeding_again_does_not_overwrite_an_operators_change(
     async with running_app("funding", url, None) as service:
         row = (await service.client.get(f"/funding/v1/requirements/{code}")).json()
         assert row["sum"]["amount"] == "16000000.01"
+        # The template says nothing of the contacts of a document.
+        documents = (await service.client.get("/funding/v1/documents")).json()["items"]
+        (document,) = (each for each in documents if each["code"] == "migration-initiatives-2015")
+        assert (len(document["contacts"]), len(document["gaps"])) == (5, 7)
 
 
 @pytest.mark.parametrize(

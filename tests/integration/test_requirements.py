@@ -275,6 +275,7 @@ async def test_the_csv_holds_the_rows_of_the_list(funding: httpx.AsyncClient, ro
         (f"{EDITION}/printed-totals", "printed-totals"),
         (f"{FUNDING}/initiatives", "initiatives"),
         (f"{EDITION}/partners", "partners"),
+        (f"{EDITION}/figures", "figures"),
     ],
 )
 async def test_an_export_is_the_table_that_the_edition_was_imported_from(
@@ -284,10 +285,10 @@ async def test_an_export_is_the_table_that_the_edition_was_imported_from(
     assert exported == (files("mmptf_funding") / "data" / "MI-2015" / f"{name}.csv").read_text("utf-8")
 
 
-NESTED = ("vocabulary", "printed-totals", "partners", "results")
+NESTED = ("vocabulary", "printed-totals", "partners", "figures", "results")
 
 
-@pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/reconciliation"])
+@pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/figures/facets", "/reconciliation"])
 async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_named(
     funding: httpx.AsyncClient, path: str
 ) -> None:
@@ -307,7 +308,13 @@ async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_nam
 
 @pytest.mark.parametrize(
     ("name", "count", "limit"),
-    [("vocabulary", 252, 10), ("printed-totals", 270, 10), ("partners", 173, 10), ("results", 2, 1)],
+    [
+        ("vocabulary", 252, 10),
+        ("printed-totals", 270, 10),
+        ("partners", 173, 10),
+        ("figures", 352, 20),
+        ("results", 2, 1),
+    ],
 )
 @pytest.mark.parametrize("order", ["", "-"])
 async def test_pages_of_a_nested_list_hold_every_row_once(

@@ -44,6 +44,7 @@ TEXTS: dict[str, Callable[[Row], list[str]]] = {
     ],
     f"{FUNDING}/initiatives": lambda row: [row["name"], row["section"], row["buys"] or ""],
     f"{FUNDING}/editions/MI-2015/partners": lambda row: [row["as_printed"], row["name"], *named(row["country"])],
+    f"{FUNDING}/editions/MI-2015/figures": lambda row: [row["subject"], row["place"] or "", *named(*row["countries"])],
 }  # fmt: skip
 
 

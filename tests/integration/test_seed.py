@@ -125,6 +125,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "MI-2015/edition.csv": of("MI-2015", name="Another name", note="Another note"),
         "MI-2015/initiatives.csv": first(name="Another initiative"),
         "MI-2015/partners.csv": first(name="Another partner"),
+        "MI-2015/figures.csv": first(subject="Another subject"),
         "MI-2015/printed-totals.csv": of("MI-2015.place.BDI", printed="9050001.00"),
         "MI-2015/requirements.csv": of("MI-2015-AFG-border", amount_usd="16000001.00", note="Another note"),
         "MI-2015/results.json": outcome,

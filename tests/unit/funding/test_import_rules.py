@@ -342,12 +342,18 @@ PARTNER = {
     "code": "ED-1-partner", "edition": "ED-1", "as_printed": "Kenya, Republic of", "name": "Kenya", "kind": "state",
     "country_code": "KEN", "source_document": "document-1", "source_line": "7",
 }  # fmt: skip
+FIGURE = {
+    "code": "ED-1-figure", "edition": "ED-1", "measure": "budget", "subject": "A budget", "value": "5", "unit": "money",
+    "currency": "USD", "qualifier": "exact", "stage": "budget", "as_printed": "USD 5", "source_document": "document-1",
+    "source_line": "7",
+}  # fmt: skip
 
 
 def errors_of(
     totals: list[dict[str, str | None]] | None = None,
     initiatives: list[dict[str, str | None]] | None = None,
     partners: list[dict[str, str | None]] | None = None,
+    figures: list[dict[str, str | None]] | None = None,
     vocabulary: Vocabulary = VOCABULARY,
 ) -> list[tuple[str, str | None]]:
     """What is wrong with these small tables, each row that of the table above with other cells; the first is row 2."""
@@ -366,6 +372,7 @@ def errors_of(
         printed_totals=rows(template.PrintedTotalRow, TOTAL, totals or []),
         initiatives=rows(template.InitiativeRow, INITIATIVE, initiatives or []),
         partners=rows(template.PartnerRow, PARTNER, partners or []),
+        figures=rows(template.FigureRow, FIGURE, figures or []),
     )
     return named(rules.small_table_errors(tables, vocabulary))
 
@@ -383,6 +390,9 @@ def errors_of(
         ({"region_code": "soth"}, [("unknown_code", "region_code")]),
         ({"division": "region", "value": "south"}, [("not_applicable", "region_code")]),
         ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_line": "9", "repeated_line": "7"}, []),
+        ({"source_line": "9", "repeated_line": "9"}, [("invalid_value", "repeated_line")]),
+        ({"repeated_line": "9"}, [("not_applicable", "repeated_line")]),
         ({"unit": "per_cent", "printed": None}, [("empty_cell", "printed")]),
         ({"unit": "per_cent", "printed": "1000"}, [("invalid_value", "printed")]),
         ({"code": "ED-1.place.KEN"}, [("does_not_match", "code")]),
@@ -439,13 +449,47 @@ def test_every_wrong_cell_of_a_partner_is_named(cells: dict[str, str | None], fo
     assert errors_of(partners=[cells], vocabulary=known) == [(code, f"/partners/2/{column}") for code, column in found]
 
 
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"value_to": "5.5", "year_from": "2013", "source_last_line": "8"}, []),
+        ({"region_code": "south", "area_code": "health", "countries": "KEN|NOR", "scope": "region"}, []),
+        ({"value": None, "qualifier": None, "as_printed": "-"}, []),
+        ({"unit": "person", "currency": None, "stage": None, "year_from": "2013", "year_to": "2013"}, []),
+        ({"stated_source": "UNHCR", "stated_source_line": "9"}, []),
+        ({"edition": "ED-2"}, [("does_not_match", "edition")]),
+        ({"region_code": "suoth"}, [("unknown_code", "region_code")]),
+        ({"area_code": "helth"}, [("unknown_code", "area_code")]),
+        ({"countries": "KEN|KEN"}, [("repeated_code", "countries")]),
+        ({"value": None}, [("empty_cell", "qualifier")]),
+        ({"qualifier": None}, [("empty_cell", "qualifier")]),
+        ({"value_to": "5.0"}, [("invalid_value", "value_to")]),
+        ({"currency": None}, [("empty_cell", "currency")]),
+        ({"stage": None}, [("empty_cell", "stage")]),
+        ({"unit": "person", "stage": None}, [("not_applicable", "currency")]),
+        ({"year_to": "2013"}, [("invalid_value", "year_to")]),
+        ({"year_from": "2013", "year_to": "2012"}, [("invalid_value", "year_to")]),
+        ({"stated_source": "UNHCR"}, [("empty_cell", "stated_source_line")]),
+        ({"stated_source_line": "9"}, [("not_applicable", "stated_source_line")]),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_last_line": "7"}, [("invalid_value", "source_last_line")]),
+    ],
+)
+def test_every_wrong_cell_of_a_figure_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    assert errors_of(figures=[cells]) == [(code, f"/figures/2/{column}") for code, column in found]
+
+
 def test_codes_of_contributors_and_organizations_are_taken_where_none_is_known() -> None:
     assert errors_of(partners=[{"contributor_code": "NOR", "organization_code": "IOM"}]) == []
 
 
 def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
     assert errors_of(
-        totals=[{}, {"value": "RP-south"}, {}, {}], initiatives=[{}, {}, {"currency": None}], partners=[{}, {}]
+        totals=[{}, {"value": "RP-south"}, {}, {}],
+        initiatives=[{}, {}, {"currency": None}],
+        partners=[{}, {}],
+        figures=[{}, {}],
     ) == [
         ("empty_cell", "/initiatives/4/currency"),
         ("repeated_row", "/printed-totals/4/code"),
@@ -453,6 +497,7 @@ def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
         ("repeated_row", "/initiatives/3/code"),
         ("repeated_row", "/initiatives/4/code"),
         ("repeated_row", "/partners/3/code"),
+        ("repeated_row", "/figures/3/code"),
     ]
 
 

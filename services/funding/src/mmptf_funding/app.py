@@ -80,6 +80,7 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "partners": "partner",
+        "figures": "figure",
         "ledger_entries": "ledger_entry",
         "closings": "closing",
     },
