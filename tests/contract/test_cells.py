@@ -70,6 +70,10 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "document": at("document.url"),
         **SOURCED,
     },
+    **{
+        f"{service}:list_{service}_documents": {"contacts": at("contacts.value"), "gaps": at("gaps.note")}
+        for service in ("catalog", "funding", "markers")
+    },
     "catalog:list_programmes": {
         "thematic_area": at("thematic_area.code"),
         "thematic_area_name": at("thematic_area.name"),

@@ -77,7 +77,7 @@ async def test_what_is_left_out_and_what_is_found_are_all_that_is_searched(
 
 @pytest.mark.parametrize("operation", [o for o in SEARCHES if o not in LISTS], ids=str)
 async def test_facets_and_totals_are_of_the_rows_that_a_search_finds(apis: ApiClients, operation: Operation) -> None:
-    noun = operation.id.split("_")[1].replace("funding", "requirement")
+    noun = operation.id.removeprefix("get_").rpartition("_")[0].replace("funding", "requirement")
     listed = next(o for o in LISTED if o.id == f"list_{noun}s")
     for q in ("a", "a OR b", "m -a", '"human rights"', "türkiye OR kenya", "-kenya a"):
         total = (await ask(apis, listed, urlencode({"q": q, "limit": 0}))).json()["total"]
