@@ -177,7 +177,7 @@ def figure_errors(lines: list[str], figures: list[dict[str, str]]) -> Iterator[s
                 yield f"{row['code']}: {row['as_printed']!r} is not {value}"
         if at := row["stated_source_line"]:
             named = set(words_of(" ".join(lines[int(at) - 1 : int(at) + 1])))
-            if not named & set(words_of(row["stated_source"])):
+            if not any(len(word) > 2 and word in named for word in words_of(row["stated_source"])):
                 yield f"{row['code']}: line {at} does not name {row['stated_source']!r}"
 
 
