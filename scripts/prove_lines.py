@@ -4,25 +4,29 @@
 
 DOCUMENT.txt is the publication as plain text, which this project does not contain; lines are numbered from 1. The rows
 are those of the packaged edition, or of any export of `/funding/v1/requirements?format=csv`, and the packaged
-printed totals, initiatives, partners, frameworks, offices, groups and acronyms. Prints one line for every row of which
-a figure or a name is not on its line, for every text of our own that has seven words that follow each other in the
-document, and for every name of the list of partners that no row has, and exits with 1.
+printed totals, initiatives, partners, figures of the texts, frameworks, offices, groups, acronyms, annotations and
+contacts. Prints one line for every row of which a figure or a name is not on its line, for every text of our own that
+has seven words that follow each other in the document, and for every name of the list of partners that no row has, and
+exits with 1.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
+
+from own_words import runs_in, runs_of, words_of
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "services/funding/src/mmptf_funding/data/MI-2015"
-# So many words that follow each other in the document are copied.
-COPIED = 7
 # Names of countries that are no places of the edition, or that its text also prints otherwise.
 OTHER_NAMES = {"MWI": ["Malawi"], "SAU": ["Saudi Arabia"], "XKX": ["Kosovo"]}
 # A title or a name takes this many lines at most.
@@ -79,6 +83,9 @@ def errors(lines: list[str], requirements: list[dict[str, str]], others: list[di
         if printed and same(printed) not in same(several(row["source_line"], row.get("source_last_line") or "")):
             yield f"{row['code']}: line {row['source_line']} does not contain {printed!r}"
         target = row.get("target_as_printed") or ""
+        again = row.get("repeated_line") or ""
+        if again and line(again).strip() != printed:
+            yield f"{row['code']}: line {again} is {line(again)!r}, not {printed!r}"
         if target and target not in line(row["target_line"]):
             yield f"{row['code']}: line {row['target_line']} does not contain {target!r}"
 
@@ -137,14 +144,69 @@ def partner_errors(lines: list[str], partners: list[dict[str, str]]) -> Iterator
         yield "the partners are in another order than in the list"
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
-    return re.findall(r"[a-z0-9]+", text.lower())
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+# The figures that the text writes in words, and what they multiply.
+NUMBERS = {
+    **{word: Decimal(n) for n, word in enumerate(WORDS, 1)},
+    **{"half": Decimal(50), "quarter": Decimal("0.25")},
+    **{"third": Decimal("33.3"), "doubled": Decimal(2), "thrice": Decimal(3), "second": Decimal(2)},
+}
+SCALES = {"million": 10**6, "billion": 10**9}
+# Printed in other words than numbers.
+PHRASES = {"three quarters": Decimal(75), "six in every 10": Decimal(60), "third most": Decimal(3)}
 
 
-def runs_of(words: Sequence[str]) -> set[tuple[str, ...]]:
-    """All runs of as many words as count as copied."""
-    return {tuple(words[n : n + COPIED]) for n in range(len(words) - COPIED + 1)}
+def figures_in(printed: str) -> set[Decimal]:
+    """The figures that a printed text may stand for, with and without the words that multiply them."""
+    text = same(printed).replace("million11", "million")
+    found = {number for words, number in PHRASES.items() if words in text}
+    for digits, scale in re.findall(r"(\d[\d,]*(?:\.\d+)?)\s*(million|billion)?", text):
+        found.add(Decimal(digits.replace(",", "")) * SCALES.get(scale, 1))
+    for word, number in NUMBERS.items():
+        for scale in re.findall(rf"{word}\b ?(million|billion)?", text):
+            found.add(number * SCALES.get(scale, 1))
+    return found
+
+
+def figure_errors(lines: list[str], figures: list[dict[str, str]]) -> Iterator[str]:
+    """One line for each figure of the texts that is not printed on its lines, or whose source is not named on its."""
+    for row in figures:
+        first, last = int(row["source_line"]), int(row["source_last_line"] or row["source_line"])
+        text, printed = same(" ".join(lines[first - 1 : last])), same(row["as_printed"])
+        if printed not in text:
+            yield f"{row['code']}: lines {first} to {last} are {text!r}, without {printed!r}"
+        for value in filter(None, (row["value"], row["value_to"])):
+            if Decimal(value) not in figures_in(row["as_printed"]):
+                yield f"{row['code']}: {row['as_printed']!r} is not {value}"
+        if at := row["stated_source_line"]:
+            named = set(words_of(" ".join(lines[int(at) - 1 : int(at) + 1])))
+            if not named & set(words_of(row["stated_source"])):
+                yield f"{row['code']}: line {at} does not name {row['stated_source']!r}"
+
+
+def copied_texts(lines: list[str], texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """One line for each text of our own, with the code of its record, that has a run of words of the document."""
+    copied = runs_in(lines)
+    for code, text in texts:
+        for run in runs_of(words_of(text)) & copied:
+            yield f"{code}: its words are those of the document: {' '.join(run)}"
+
+
+def edition_errors(lines: list[str], edition: dict[str, str], publication: dict[str, Any]) -> Iterator[str]:
+    """One line for each annotation without a number before its text, and each contact that is not on its line."""
+    for number, cell in enumerate(edition["annotations"].split("|"), 1):
+        at = cell.rpartition(":")[2].partition("-")[0]
+        if not lines[int(at) - 1].strip().startswith(f"{number}."):
+            yield f"{edition['code']}: annotation {number} does not begin in line {at}"
+    for contact in publication["contacts"]:
+        # The lines of an address are joined with commas.
+        at = contact["line"]
+        printed, begins = (" ".join(words_of(" ".join(lines[at - 1 : at - 1 + n]))) for n in (MOST_LINES, 1))
+        if not 0 <= printed.find(" ".join(words_of(contact["value"]))) < len(begins):
+            yield f"{publication['code']}: {contact['value']!r} does not begin in line {at}"
+    for gap in publication["gaps"]:
+        if gap["line"] and lines[gap["line"] - 1].strip() != gap["as_printed"]:
+            yield f"{publication['code']}: line {gap['line']} is not {gap['as_printed']!r}"
 
 
 def plain(text: str) -> str:
@@ -158,7 +220,7 @@ PRINTED_NAMES = {
     "FSM": "Federate States of Micronesia", "VCT": "Saint Vicent and the Grenadinas",
     "XKX": "UNSC 1244-administered Kosovo",
 }  # fmt: skip
-NUMBERS = {4: "four", 6: "six", 8: "eight", 9: "nine"}
+STATED = {4: "four", 6: "six", 8: "eight", 9: "nine"}
 
 
 def region_errors(
@@ -189,7 +251,7 @@ def region_errors(
         noted = " ".join(
             lines[int(line) - 1] for line in re.findall(r"\b[0-9]{4,5}\b", row["note"]) if int(line) > 2100
         )
-        forms = (figure, f"{int(figure):,}", NUMBERS.get(int(figure), figure))
+        forms = (figure, f"{int(figure):,}", STATED.get(int(figure), figure))
         return any(re.search(rf"\b{form}\b", f"{between(row)} {plain(noted)}") for form in forms)
 
     for row in tables["frameworks"]:
@@ -233,16 +295,6 @@ def region_errors(
                     yield f"{row['code']}: line {at} does not name {country}"
 
 
-def copied_errors(lines: list[str], tables: dict[str, list[dict[str, str]]]) -> Iterator[str]:
-    """One line for each text of our own with words that follow each other in the document."""
-    copied = runs_of(words_of(" ".join(lines)))
-    for rows in tables.values():
-        for row in rows:
-            for member in ("text", "role", "note"):
-                for run in runs_of(words_of(row.get(member) or "")) & copied:
-                    yield f"{row['code']}: its {member} has words of the document: {' '.join(run)}"
-
-
 OF_REGIONS = ("frameworks", "framework-items", "offices", "groups", "acronyms")
 
 
@@ -256,16 +308,30 @@ def main() -> int:
     requirements = rows_of(Path(sys.argv[2]) if len(sys.argv) == 3 else DATA / "requirements.csv")
     others = [row for name in ("printed-totals", "initiatives") for row in rows_of(DATA / f"{name}.csv")]
     partners, initiatives = rows_of(DATA / "partners.csv"), rows_of(DATA / "initiatives.csv")
+    figures, (edition,) = rows_of(DATA / "figures.csv"), rows_of(DATA / "edition.csv")
+    own = [(row["code"], row[column]) for row in figures for column in ("subject", "note", "reading_note")]
+    own += [(edition["code"], cell) for cell in [edition["note"], *edition["annotations"].split("|")]]
+    documents = json.loads((DATA.parent / "documents.json").read_text("utf-8"))
+    (publication,) = (document for document in documents if document["code"] == edition["document"])
     vocabulary = rows_of(DATA / "vocabulary.csv")
     tables = {name: rows_of(DATA / f"{name}.csv") for name in OF_REGIONS}
+    own += [
+        (row["code"], row.get(member) or "")
+        for rows in tables.values()
+        for row in rows
+        for member in ("text", "role", "note")
+    ]
     found = [
         *errors(lines, requirements, others),
         *initiative_errors(lines, initiatives, vocabulary),
         *partner_errors(lines, partners),
+        *figure_errors(lines, figures),
+        *edition_errors(lines, edition, publication),
+        *copied_texts(lines, own),
         *region_errors(lines, tables, vocabulary),
-        *copied_errors(lines, tables),
     ]
     counts = f"{len(requirements)} requirements, {len(others)} other figures, {len(partners)} partners"
+    counts += f", {len(figures)} figures of the texts"
     counts = ", ".join([counts, *(f"{len(rows)} {name}" for name, rows in tables.items())])
     print("\n".join(found) or f"{counts} are on their lines")
     return 1 if found else 0

@@ -20,7 +20,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prove_lines import DATA, rows_of, runs_of, words_of
+from own_words import runs_in, runs_of, words_of
+from prove_lines import DATA, rows_of
 
 HERE = Path(__file__).parent
 MOST_WORDS = 25
@@ -40,7 +41,7 @@ def ranges_of(cell: str) -> list[range]:
 
 def faults(lines: list[str], rows: list[dict[str, str]], topics: dict[str, list[str]]) -> Iterator[str]:
     """One line for each fault; topics: the words of each."""
-    copied = runs_of(words_of(" ".join(lines)))
+    copied = runs_in(lines)
     taken: dict[int, str] = {}
     for row in rows:
         code, purpose = row["code"], row["purpose"]

@@ -183,10 +183,19 @@ COLUMNS: dict[str, dict[str, Value]] = {
         "countries": lambda item: [f"{each['code']}:{each['line']}" for each in item["countries"]],
         "partners": lambda item: [f"{each['as_printed']}:{each['line']}" for each in item["partners"]],
     },
-    "funding:list_editions": {"note_line": at("sources.0.line"), "note_last_line": last_line("sources.0.locator")},
+    "funding:list_editions": {
+        "note_line": at("sources.0.line"),
+        "note_last_line": last_line("sources.0.locator"),
+        "annotations": lambda item: [f"{a['text']}:{a['line']}-{a['last_line']}" for a in item["annotations"]],
+    },
     "funding:list_edition_partners": {
         "kind_as_printed": at("sources.1.as_printed"),
         **{f"{name}_code": at(name) for name in ("country", "contributor", "organization")},
+        "source_last_line": last_line("sources.0.locator"),
+    },
+    "funding:list_edition_figures": {
+        **{f"{name}_code": at(name) for name in ("region", "area")},
+        "stated_source_line": at("sources.1.line"),
         "source_last_line": last_line("sources.0.locator"),
     },
     "funding:list_edition_frameworks": {
@@ -217,6 +226,7 @@ COLUMNS: dict[str, dict[str, Value]] = {
     "funding:list_edition_printed_totals": {
         "region_code": at("region"),
         "printed": lambda item: at("sum.amount" if item["unit"] == "USD" else "per_cent")(item),
+        "repeated_line": at("sources.1.line"),
     },
     "markers:list_assessments": {
         "rubric": lambda item: item["rubric"] and "{code}.{version}".format(**item["rubric"]),

@@ -18,6 +18,7 @@ BESIDE = {
     "funding:get_contribution_facets": "amount_min=100000",
     "funding:get_requirement_facets": "region=asia-pacific",
     "funding:get_initiative_facets": "q=migration",
+    "funding:get_edition_figure_facets": "year=2013",
     "funding:get_ledger_entry_facets": "date_from=2026-02-01",
     "funding:get_bank_entry_facets": "date_from=2026-03-10",
     "markers:get_results_indicator_facets": "reported=false",
@@ -34,6 +35,7 @@ LACKING = {
     ("get_ledger_entry_facets", "flag"),
     *(("get_results_indicator_facets", name) for name in ("programme", "level", "organization")),
     *(("get_initiative_facets", name) for name in ("area", "country", "region")),
+    *(("get_edition_figure_facets", name) for name in ("country", "region")),
 }  # fmt: skip
 
 

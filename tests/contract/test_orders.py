@@ -22,6 +22,7 @@ LACKING = {
     ("catalog:list_programmes", "budget"): "budget",
     ("catalog:list_programmes", "title"): "title",
     ("funding:list_requirements", "amount"): "sum",
+    ("funding:list_edition_figures", "value"): "value",
 }
 # Rows before and after a boundary that are read in small pages.
 AROUND = 5
@@ -87,6 +88,7 @@ VALUES: dict[str, Callable[[Contract], Any]] = {
     "amount": lambda row: row["sum"] and Decimal(row["sum"]["amount"]),
     "date": lambda row: next(row[name] for name in ("date", "booking_date", "date_from") if name in row),
     "due": lambda row: row["due"],
+    "value": lambda row: row["value"] and Decimal(row["value"]),
     "acronym": lambda row: row["acronym"].casefold(),
 }
 

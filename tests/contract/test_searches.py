@@ -34,11 +34,11 @@ def test_every_list_of_texts_is_searched() -> None:
     assert {o.id for o in LISTED} == {
         "list_programmes", "list_programme_drafts", "list_decisions", "list_places", "list_requirements",
         "list_initiatives", "list_edition_partners", "list_edition_frameworks", "list_edition_framework_items",
-        "list_edition_groups", "list_edition_acronyms",
+        "list_edition_groups", "list_edition_acronyms", "list_edition_figures",
     }  # fmt: skip
     assert {o.id for o in SEARCHES} - {o.id for o in LISTED} == {
         "get_programme_facets", "get_programme_totals", "get_decision_facets", "get_requirement_facets",
-        "get_initiative_facets", "get_requirement_totals", "get_funding_totals",
+        "get_initiative_facets", "get_edition_figure_facets", "get_requirement_totals", "get_funding_totals",
     }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ async def test_what_is_left_out_and_what_is_found_are_all_that_is_searched(
 
 @pytest.mark.parametrize("operation", [o for o in SEARCHES if o not in LISTS], ids=str)
 async def test_facets_and_totals_are_of_the_rows_that_a_search_finds(apis: ApiClients, operation: Operation) -> None:
-    noun = operation.id.split("_")[1].replace("funding", "requirement")
+    noun = operation.id.removeprefix("get_").rpartition("_")[0].replace("funding", "requirement")
     listed = next(o for o in LISTED if o.id == f"list_{noun}s")
     for q in ("a", "a OR b", "m -a", '"human rights"', "türkiye OR kenya", "-kenya a"):
         total = (await ask(apis, listed, urlencode({"q": q, "limit": 0}))).json()["total"]

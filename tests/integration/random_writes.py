@@ -145,6 +145,7 @@ async def _write_funding(it: Writing, dice: random.Random) -> None:
         ),
         ("partner", {"position": dice.randint(-9, 199)}, {"name": name}),
         ("money_stage", {"position": dice.randint(-9, 99)}, {"name": name}),
+        ("figure", {"position": dice.randint(-9, 399), "countries": located}, {"note": name, "countries": located}),
     ]
     of_regions: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ("framework", {"position": dice.randint(-9, 99)}, {"title": name}),

@@ -64,14 +64,14 @@ def service_of(apps: dict[str, RunningApp], path: str) -> httpx.AsyncClient:
 LISTS_OF_COUNTRIES = [
     "/catalog/v1/programmes", "/funding/v1/requirements", "/funding/v1/contributions", "/markers/v1/standings",
     "/funding/v1/initiatives", "/funding/v1/editions/MI-2015/partners", "/funding/v1/editions/MI-2015/offices",
-    "/funding/v1/editions/MI-2015/groups",
+    "/funding/v1/editions/MI-2015/groups", "/funding/v1/editions/MI-2015/figures",
 ]  # fmt: skip
 LOOKED_UP_ALIKE = [
     "/catalog/v1/programmes/facets", "/catalog/v1/programmes/totals", "/catalog/v1/programmes?format=csv",
     "/catalog/v1/programmes?format=ndjson", "/funding/v1/requirements/facets", "/funding/v1/totals",
     "/funding/v1/contributors", "/funding/v1/contributions/facets", "/funding/v1/contributions/totals",
     "/markers/v1/indicator", "/markers/v1/criteria", "/markers/v1/report",
-    "/funding/v1/initiatives/facets",
+    "/funding/v1/initiatives/facets", "/funding/v1/editions/MI-2015/figures/facets",
 ]  # fmt: skip
 TAKES_EVERY_COUNTRY = LISTS_OF_COUNTRIES + LOOKED_UP_ALIKE
 # Some forms of every kind, of places of the whole list.

@@ -66,7 +66,7 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
 ) -> None:
     paths = write_files(tmp_path, MADE_UP)
     created = {
-        "edition": 1, "vocabulary": 9, "printed-totals": 10, "initiatives": 1, "partners": 2,
+        "edition": 1, "vocabulary": 9, "printed-totals": 10, "initiatives": 1, "partners": 2, "figures": 2,
         "frameworks": 2, "framework-items": 3, "offices": 1, "groups": 1, "acronyms": 1, "requirements": 6,
     }  # fmt: skip
     url = migrated()
@@ -105,6 +105,7 @@ async def test_a_workbook_over_http_and_csvs_by_the_command_are_the_same_edition
         assert [entry["seq"] for entry in entries] == list(range(1, report["revision"] + 1))
         assert Counter(entry["entity"] for entry in entries) == {
             "document": 1, "edition": 1, "term": 9, "printed_total": 10, "initiative": 1, "partner": 2,
+            "figure": 2,
             "framework": 2, "framework_item": 3, "regional_office": 1, "regional_group": 1, "acronym": 1,
             "requirement": 6,
         }  # fmt: skip
@@ -126,7 +127,7 @@ async def test_one_amount_amends_one_requirement(migrated: Callable[[], str]) ->
         report = answer.json()
         assert {name: (t["created"], t["amended"]) for name, t in report["tables"].items()} == {
             "edition": (0, 0), "vocabulary": (0, 0), "printed-totals": (0, 4), "initiatives": (0, 0),
-            "partners": (0, 0), **dict.fromkeys(OF_REGIONS, (0, 0)), "requirements": (0, 1),
+            "partners": (0, 0), "figures": (0, 0), **dict.fromkeys(OF_REGIONS, (0, 0)), "requirements": (0, 1),
         }  # fmt: skip
         entries = await journal_of(service.database_url, after=first)
         assert [entry["seq"] for entry in entries] == list(range(first + 1, report["revision"] + 1))
@@ -248,9 +249,8 @@ async def test_what_a_service_exports_another_imports(
         revision = (await service.client.get("/funding/v1/editions")).json()["revision"]
         asyncio_run(cli.seed(SERVICE, ServiceSettings(database_url=SecretStr(url))))
         seeded = Counter(entry["entity"] for entry in await journal_of(url, after=revision))
-        assert not {"requirement", "edition", "term", "printed_total", "initiative", "partner", "framework"} & set(
-            seeded
-        )
+        stored = {"requirement", "edition", "term", "printed_total", "initiative", "partner", "framework", "figure"}
+        assert not stored & set(seeded)
         for table, path in EXPORTS.items():
             assert (await service.client.get(path.format("MI-2015"))).content == exported[table], table
 
@@ -270,6 +270,10 @@ async def test_seeding_again_does_not_overwrite_an_operators_change(
     async with running_app("funding", url, None) as service:
         row = (await service.client.get(f"/funding/v1/requirements/{code}")).json()
         assert row["sum"]["amount"] == "16000000.01"
+        # The template says nothing of the contacts of a document.
+        documents = (await service.client.get("/funding/v1/documents")).json()["items"]
+        (document,) = (each for each in documents if each["code"] == "migration-initiatives-2015")
+        assert (len(document["contacts"]), len(document["gaps"])) == (5, 7)
 
 
 @pytest.mark.parametrize(

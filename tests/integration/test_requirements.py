@@ -279,6 +279,7 @@ OF_REGIONS = ("frameworks", "framework-items", "offices", "groups", "acronyms")
         (f"{FUNDING}/initiatives", "initiatives"),
         *((f"{EDITION}/{name}", name) for name in OF_REGIONS),
         (f"{EDITION}/partners", "partners"),
+        (f"{EDITION}/figures", "figures"),
     ],
 )
 async def test_an_export_is_the_table_that_the_edition_was_imported_from(
@@ -288,10 +289,10 @@ async def test_an_export_is_the_table_that_the_edition_was_imported_from(
     assert exported == (files("mmptf_funding") / "data" / "MI-2015" / f"{name}.csv").read_text("utf-8")
 
 
-NESTED = ("vocabulary", "printed-totals", "partners", *OF_REGIONS)
+NESTED = ("vocabulary", "printed-totals", "partners", "figures", *OF_REGIONS)
 
 
-@pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/reconciliation"])
+@pytest.mark.parametrize("path", ["", *(f"/{name}" for name in NESTED), "/figures/facets", "/reconciliation"])
 async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_named(
     funding: httpx.AsyncClient, path: str
 ) -> None:
@@ -315,6 +316,7 @@ async def test_an_unknown_edition_is_not_found_and_the_one_that_was_meant_is_nam
         ("vocabulary", 252, 10),
         ("printed-totals", 270, 10),
         ("partners", 173, 10),
+        ("figures", 352, 20),
         ("frameworks", 11, 2),
         ("framework-items", 445, 50),
         ("offices", 10, 3),

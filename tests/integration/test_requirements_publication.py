@@ -355,6 +355,7 @@ async def test_every_code_is_a_term_of_the_vocabulary(
         (f"{EDITION}/acronyms", regions.PrintedAcronym, 93),
         (f"{FUNDING}/initiatives", schemas.Initiative, 56),
         (f"{EDITION}/partners", schemas.Partner, 173),
+        (f"{EDITION}/figures", schemas.StatedFigure, 352),
         (f"{FUNDING}/editions", schemas.Edition, 1),
     ],
 )

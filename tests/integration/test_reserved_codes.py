@@ -78,6 +78,7 @@ async def test_no_operation_takes_a_reserved_word(
 # The codes of new records in the tables of the template; that of a printed total is joined from others.
 TABLES = {
     template.PartnerRow: ("code",),
+    template.FigureRow: ("code",),
     template.EditionRow: ("code", "document"),
     template.VocabularyRow: ("code",),
     template.RequirementRow: ("code",),

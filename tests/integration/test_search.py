@@ -56,6 +56,7 @@ TEXTS: dict[str, Callable[[Row], list[str]]] = {
     f"{FUNDING}/editions/MI-2015/groups": lambda row: [row["name"], row["abbreviation"] or ""],
     f"{FUNDING}/editions/MI-2015/acronyms": lambda row: [row["acronym"], row["expansion"]],
     f"{FUNDING}/editions/MI-2015/partners": lambda row: [row["as_printed"], row["name"], *named(row["country"])],
+    f"{FUNDING}/editions/MI-2015/figures": lambda row: [row["subject"], row["place"] or "", *named(*row["countries"])],
 }  # fmt: skip
 
 

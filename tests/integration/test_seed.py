@@ -122,6 +122,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "MI-2015/edition.csv": of("MI-2015", name="Another name", note="Another note"),
         "MI-2015/initiatives.csv": first(name="Another initiative"),
         "MI-2015/partners.csv": first(name="Another partner"),
+        "MI-2015/figures.csv": first(subject="Another subject"),
         "MI-2015/frameworks.csv": first(title="Another framework"),
         "MI-2015/framework-items.csv": first(text="Another item"),
         "MI-2015/offices.csv": first(name="Another office"),

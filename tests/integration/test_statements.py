@@ -193,7 +193,7 @@ async def test_a_percentage_that_fits_two_areas_says_so(funding: httpx.AsyncClie
 async def test_the_note_of_an_edition_has_its_lines(funding: httpx.AsyncClient) -> None:
     (edition,) = await items(funding, f"{FUNDING}/editions")
     assert "2014" not in edition["note"] and "UNTERM" in edition["note"]
-    (source,) = edition["sources"]
+    source = of_field(edition, "note")
     assert (source["field"], source["line"], source["locator"]) == ("note", 125, "lines 125-128")
 
 
@@ -226,6 +226,8 @@ async def test_a_requirement_of_an_earlier_release_is_answered_whole_and_gets_it
             ("initiative", f"{FUNDING}/initiatives/MI-2015-fund-03", OF_TEXTS),
             ("printed_total", None, {"confidence": "high"}),
             ("edition", EDITION, {"sources": []}),
+            ("edition", EDITION, {"annotations": []}),
+            ("edition", EDITION, {"annotations": [], "sources": []}),
         ):  # fmt: skip
             read = path or f"{EDITION}/printed-totals"
             now = (await running.client.get(read)).json()
@@ -237,7 +239,8 @@ async def test_a_requirement_of_an_earlier_release_is_answered_whole_and_gets_it
         await seed(running)
         again = (await running.client.get(f"{FUNDING}/requirements/MI-2015-GEO-emergencies")).json()
         assert again["reading_note"].startswith("The table by place")
-        assert (await running.client.get(EDITION)).json()["sources"]
+        edition = (await running.client.get(EDITION)).json()
+        assert len(edition["sources"]) == 1 + len(edition["annotations"]) == 4
 
 
 # --- the Fund --------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from mmptf_funding.imports import template
 from mmptf_funding.imports.template import TABLES, TEMPLATE, TableName
 
 HEADER = template.TEMPLATE.columns("edition")
-ROW = ["ED-1", "An edition", "a publisher", "2015", "document-1", "USD", "", "", ""]
+ROW = ["ED-1", "An edition", "a publisher", "2015", "document-1", "USD", "", "", "", ""]
 FILLED = {name: cell for name, cell in zip(HEADER, ROW, strict=True) if cell}
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
@@ -97,9 +97,9 @@ def with_shared_strings(xml: str, cell: str = '<c r="{}" t="s"><v>0</v></c>') ->
 
 def with_cell(xml: str, column: int = 3) -> bytes:
     """The edition's row with a cell written by hand in place of one of its own, by default the year."""
-    letter = "ABCDEFGHI"[column]
+    letter = "ABCDEFGHIJ"[column]
     cells = [
-        f'<c r="{"ABCDEFGHI"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>'
+        f'<c r="{"ABCDEFGHIJ"[n]}2" t="inlineStr"><is><t>{text}</t></is></c>'
         if n != column
         else xml.format(f"{letter}2")
         for n, text in enumerate(ROW)
@@ -194,10 +194,10 @@ def test_a_row_of_another_width_is_named_and_the_others_are_read() -> None:
     assert [[(f.code, f.pointer) for f in row.errors] for row in found] == [
         [],
         [("wrong_number_of_cells", "/edition/3/year")],
-        [("wrong_number_of_cells", "/edition/4/note_last_line")],
+        [("wrong_number_of_cells", "/edition/4/annotations")],
         [],
     ]
-    assert "9 columns and this row 3 cells" in found[1].errors[0].detail
+    assert "10 columns and this row 3 cells" in found[1].errors[0].detail
 
 
 @pytest.mark.parametrize(
@@ -381,13 +381,13 @@ def test_the_size_that_a_sheet_states_is_not_trusted(dimension: str) -> None:
 def test_a_cell_beyond_the_header_is_a_error() -> None:
     for gap in ([], [None], [None] * 40):
         (row,) = sheet_rows(workbook([*ROW, *gap, "more"]))
-        assert [(f.code, f.pointer) for f in row.errors] == [("wrong_number_of_cells", "/edition/2/note_last_line")]
+        assert [(f.code, f.pointer) for f in row.errors] == [("wrong_number_of_cells", "/edition/2/annotations")]
         errors = refused(lambda gap=gap: sheet_rows(workbook(ROW, header=[*HEADER, *gap, "remark"])))  # type: ignore[misc]
         assert ("unknown_column", "/edition/1/remark") in [(f.code, f.pointer) for f in errors]
 
 
 def test_blank_rows_and_cells_at_the_end_are_nothing() -> None:
-    found = sheet_rows(workbook(ROW, [], [None] * 9, ["", ""], ROW, [None]))
+    found = sheet_rows(workbook(ROW, [], [None] * 10, ["", ""], ROW, [None]))
     assert [row.number for row in found] == [2, 6]
     assert sheet_rows(workbook(ROW, header=[*HEADER, None, None])) == [RawRow(2, FILLED)]
 

@@ -342,6 +342,11 @@ PARTNER = {
     "code": "ED-1-partner", "edition": "ED-1", "as_printed": "Kenya, Republic of", "name": "Kenya", "kind": "state",
     "country_code": "KEN", "source_document": "document-1", "source_line": "7",
 }  # fmt: skip
+FIGURE = {
+    "code": "ED-1-figure", "edition": "ED-1", "measure": "budget", "subject": "A budget", "value": "5", "unit": "money",
+    "currency": "USD", "qualifier": "exact", "stage": "budget", "as_printed": "USD 5", "source_document": "document-1",
+    "source_line": "7",
+}  # fmt: skip
 FRAMEWORK = {
     "code": "ED-1-framework", "edition": "ED-1", "region_code": "south", "kind": "strategy", "title": "A strategy",
     "title_as_printed": "STRATEGY", "period_from": "2014", "period_to": "2016", "source_document": "document-1",
@@ -363,6 +368,7 @@ def errors_of(
     totals: list[dict[str, str | None]] | None = None,
     initiatives: list[dict[str, str | None]] | None = None,
     partners: list[dict[str, str | None]] | None = None,
+    figures: list[dict[str, str | None]] | None = None,
     frameworks: list[dict[str, str | None]] | None = None,
     items: list[dict[str, str | None]] | None = None,
     offices: list[dict[str, str | None]] | None = None,
@@ -386,6 +392,7 @@ def errors_of(
         printed_totals=rows(template.PrintedTotalRow, TOTAL, totals or []),
         initiatives=rows(template.InitiativeRow, INITIATIVE, initiatives or []),
         partners=rows(template.PartnerRow, PARTNER, partners or []),
+        figures=rows(template.FigureRow, FIGURE, figures or []),
         frameworks=rows(template.FrameworkRow, FRAMEWORK, frameworks or []),
         framework_items=rows(template.FrameworkItemRow, ITEM, items or []),
         offices=rows(template.OfficeRow, OFFICE, offices or []),
@@ -408,6 +415,9 @@ def errors_of(
         ({"region_code": "soth"}, [("unknown_code", "region_code")]),
         ({"division": "region", "value": "south"}, [("not_applicable", "region_code")]),
         ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_line": "9", "repeated_line": "7"}, []),
+        ({"source_line": "9", "repeated_line": "9"}, [("invalid_value", "repeated_line")]),
+        ({"repeated_line": "9"}, [("not_applicable", "repeated_line")]),
         ({"unit": "per_cent", "printed": None}, [("empty_cell", "printed")]),
         ({"unit": "per_cent", "printed": "1000"}, [("invalid_value", "printed")]),
         ({"code": "ED-1.place.KEN"}, [("does_not_match", "code")]),
@@ -462,6 +472,37 @@ def test_every_wrong_cell_of_an_initiative_is_named(cells: dict[str, str | None]
 def test_every_wrong_cell_of_a_partner_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
     known = replace(VOCABULARY, contributors={"KEN": "KEN", "NOR": "NOR"}, organizations=frozenset({"IOM"}))
     assert errors_of(partners=[cells], vocabulary=known) == [(code, f"/partners/2/{column}") for code, column in found]
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({}, []),
+        ({"value_to": "5.5", "year_from": "2013", "source_last_line": "8"}, []),
+        ({"region_code": "south", "area_code": "health", "countries": "KEN|NOR", "scope": "region"}, []),
+        ({"value": None, "qualifier": None, "as_printed": "-"}, []),
+        ({"unit": "person", "currency": None, "stage": None, "year_from": "2013", "year_to": "2013"}, []),
+        ({"stated_source": "UNHCR", "stated_source_line": "9"}, []),
+        ({"edition": "ED-2"}, [("does_not_match", "edition")]),
+        ({"region_code": "suoth"}, [("unknown_code", "region_code")]),
+        ({"area_code": "helth"}, [("unknown_code", "area_code")]),
+        ({"countries": "KEN|KEN"}, [("repeated_code", "countries")]),
+        ({"value": None}, [("empty_cell", "qualifier")]),
+        ({"qualifier": None}, [("empty_cell", "qualifier")]),
+        ({"value_to": "5.0"}, [("invalid_value", "value_to")]),
+        ({"currency": None}, [("empty_cell", "currency")]),
+        ({"stage": None}, [("empty_cell", "stage")]),
+        ({"unit": "person", "stage": None}, [("not_applicable", "currency")]),
+        ({"year_to": "2013"}, [("invalid_value", "year_to")]),
+        ({"year_from": "2013", "year_to": "2012"}, [("invalid_value", "year_to")]),
+        ({"stated_source": "UNHCR"}, [("empty_cell", "stated_source_line")]),
+        ({"stated_source_line": "9"}, [("not_applicable", "stated_source_line")]),
+        ({"source_document": "document-l"}, [("unknown_code", "source_document")]),
+        ({"source_last_line": "7"}, [("invalid_value", "source_last_line")]),
+    ],
+)
+def test_every_wrong_cell_of_a_figure_is_named(cells: dict[str, str | None], found: list[tuple[str, str]]) -> None:
+    assert errors_of(figures=[cells]) == [(code, f"/figures/2/{column}") for code, column in found]
 
 
 def test_codes_of_contributors_and_organizations_are_taken_where_none_is_known() -> None:
@@ -559,6 +600,7 @@ def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
         totals=[{}, {"value": "RP-south"}, {}, {}],
         initiatives=[{}, {}, {"currency": None}],
         partners=[{}, {}],
+        figures=[{}, {}],
         frameworks=[{}, {}],
         offices=[{}, {}],
         groups=[{}, {}],
@@ -569,7 +611,10 @@ def test_rows_whose_code_is_there_already_are_named_after_all_others() -> None:
         ("repeated_row", "/printed-totals/5/code"),
         ("repeated_row", "/initiatives/3/code"),
         ("repeated_row", "/initiatives/4/code"),
-        *(("repeated_row", f"/{name}/3/code") for name in ("partners", "frameworks", "offices", "groups", "acronyms")),
+        *(
+            ("repeated_row", f"/{name}/3/code")
+            for name in ("partners", "figures", "frameworks", "offices", "groups", "acronyms")
+        ),
     ]
 
 

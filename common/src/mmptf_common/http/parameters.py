@@ -119,6 +119,7 @@ def _search(value: str) -> str:
 
 Amount = Annotated[Decimal, BeforeValidator(_amount), WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN})]
 Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
+Year = Annotated[int, Field(ge=1900, le=2200), BeforeValidator(_whole)]
 LimitOrNone = Annotated[int, Field(ge=0, le=1000), BeforeValidator(_whole)]
 # Less than the seconds that a process has to end, so that waiting requests are answered before.
 Seconds = Annotated[int, Field(ge=0, le=15), BeforeValidator(_whole)]

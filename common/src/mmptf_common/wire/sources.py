@@ -70,10 +70,12 @@ class Gap(ResponseModel):
     """What exactly is missing, for people; null where `kind` says enough."""
 
 
-ContactKind = TypeAliasType("ContactKind", Literal["address", "email", "website"])
+ContactKind = TypeAliasType("ContactKind", Literal["address", "telephone", "fax", "email", "website"])
 """How a publisher of a document is reached.
 
 - `address`: a postal address, with the name of the office
+- `telephone`: a telephone number
+- `fax`: the number of a fax machine
 - `email`: an e-mail address
 - `website`: the address of a site on the web, as printed, which may be without `https://`
 """
@@ -83,7 +85,7 @@ class Contact(ResponseModel):
     """A contact that a document prints for whoever published it; it may have changed since."""
 
     kind: ContactKind
-    """Whether it is a postal address, an e-mail address or a site."""
+    """Whether it is a postal address, a number, an e-mail address or a site."""
     value: str
     """The contact as printed; the lines of a postal address are joined with commas."""
     line: Annotated[int, Field(ge=1)] | None

@@ -76,6 +76,7 @@ SERVICE = Service(
         "printed_totals": "printed_total",
         "initiatives": "initiative",
         "partners": "partner",
+        "figures": "figure",
         "frameworks": "framework",
         "framework_items": "framework_item",
         "offices": "regional_office",

@@ -245,6 +245,28 @@ class PartnerRow(Record, Base, table=True):
     words: list[str] = codes()
 
 
+class FigureRow(Record, Base, table=True):
+    """A figure that the texts of an edition state; none is a requirement, and they are never summed.
+
+    value: as printed, in `unit`; null where a table prints a dash; year_to: null where no last year is stated
+    """
+
+    __tablename__ = "figure"
+    __table_args__ = (sa.Index("figure_words", sa.text("array_to_tsvector(words)"), postgresql_using="gin"),)
+
+    edition: str = Field(foreign_key="edition.code", index=True)
+    region: str | None
+    countries: list[str] = codes()
+    measure: str
+    value: Decimal | None = Field(default=None, sa_type=sa.Numeric(22, 6))
+    unit: str
+    qualifier: str | None
+    year_from: int | None
+    year_to: int | None
+    position: int
+    words: list[str] = codes()
+
+
 class FrameworkRow(Record, Base, table=True):
     """A framework of an edition without its items; region: null where it is that of no region."""
 

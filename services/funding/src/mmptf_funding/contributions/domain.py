@@ -146,7 +146,7 @@ class Figure(BaseModel):
 
 
 class Fact(Stated):
-    """A figure that the Fund publishes about itself; `computed_by` names its computation from our rows, if any."""
+    """A figure that the Fund publishes; `computed_by` names its computation from our rows, if any."""
 
     name: str
     printed: Figure

@@ -70,7 +70,7 @@ add_listing(
     FACTS,
     tag=TAG,
     noun="fund fact",
-    about="A figure that the Fund publishes about itself, beside what the contributions that are listed here give.",
+    about="A figure that the Fund publishes, beside what the contributions that are listed here give.",
     example="contributions-mobilised",
 )
 add_listing(

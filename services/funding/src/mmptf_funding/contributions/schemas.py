@@ -237,7 +237,7 @@ class ComputedFigure(ResponseModel):
 
 
 class PublishedFigure(ResponseModel):
-    """A figure that the Fund publishes about itself, beside what the contributions that are listed here give."""
+    """A figure that the Fund publishes, beside what the contributions that are listed here give."""
 
     code: Code
     """Code of the figure, such as `contributions-mobilised`."""

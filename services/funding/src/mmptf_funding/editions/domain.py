@@ -133,6 +133,170 @@ DifferenceCause = TypeAliasType(
 - `printed_note`: the `note` of the printed total states the reason
 """
 
+FigureMeasure = TypeAliasType(
+    "FigureMeasure",
+    Literal[
+        "international_migrants",
+        "internal_migrants",
+        "emigrants",
+        "diaspora",
+        "refugees",
+        "asylum_seekers",
+        "internally_displaced",
+        "returnees",
+        "stateless",
+        "irregular_migrants",
+        "migrant_workers",
+        "trafficking_victims",
+        "smuggled_migrants",
+        "deaths",
+        "children",
+        "resettled",
+        "disaster_affected",
+        "movements",
+        "remittances",
+        "remittances_share_of_gdp",
+        "population",
+        "population_share",
+        "unemployment",
+        "poverty",
+        "health",
+        "rank",
+        "people_assisted",
+        "participants",
+        "projects",
+        "products",
+        "work_sites",
+        "border_management",
+        "budget",
+        "staff",
+        "offices",
+        "countries",
+        "other",
+    ],
+)
+"""What a figure of an edition's texts measures; `subject` of the figure says what exactly is counted.
+
+- `international_migrants`: migrants by where they live, or a part of them
+- `internal_migrants`: people who moved within their country
+- `emigrants`: people who left a country, by where they come from, or a part of them
+- `diaspora`: people abroad who belong to a country by descent or citizenship
+- `refugees`: refugees, also together with people in the like situation
+- `asylum_seekers`: people who ask for asylum, or their applications
+- `internally_displaced`: people displaced inside their country, or displaced people of all kinds together
+- `returnees`: people who went back or were sent back
+- `stateless`: people without a nationality
+- `irregular_migrants`: people who travel or stay without a permit
+- `migrant_workers`: people who work in another country, or who trade across borders
+- `trafficking_victims`: victims of trafficking
+- `smuggled_migrants`: people whom smugglers brought
+- `deaths`: people who died or are missing
+- `children`: children and young people
+- `resettled`: people taken in by another State, or to be taken in
+- `disaster_affected`: people or places struck by a disaster or in danger of one
+- `movements`: journeys and crossings of borders, whoever makes them
+- `remittances`: money that migrants send home
+- `remittances_share_of_gdp`: the same as a share of the gross domestic product
+- `population`: inhabitants, migrants or not
+- `population_share`: a part of all inhabitants
+- `unemployment`: people without work
+- `poverty`: people in poverty
+- `health`: diseases, and who is treated or examined
+- `rank`: a place in an order of countries
+- `people_assisted`: people whom the publisher or its partners have helped, trained or reached
+- `participants`: people or organizations that took part in an event or a process
+- `projects`: projects, programmes and activities
+- `products`: what work has made, such as reports or videos
+- `work_sites`: places, sites, districts or institutions in which work is done
+- `border_management`: border posts and other crossings, and the systems in them
+- `budget`: budgets, and money for the publisher's work
+- `staff`: people who work for the publisher
+- `offices`: offices and centres of the publisher
+- `countries`: how many countries are part of something
+- `other`: none of these
+"""
+
+StatedUnit = TypeAliasType(
+    "StatedUnit",
+    Literal[
+        "person",
+        "household",
+        "per_cent",
+        "factor",
+        "rank",
+        "money",
+        "year",
+        "hour",
+        "litre",
+        "country",
+        "district",
+        "site",
+        "centre",
+        "office",
+        "border_post",
+        "organization",
+        "project",
+        "document",
+        "event",
+        "other",
+    ],
+)
+"""What the value of a figure is a number of.
+
+- `person`: people
+- `household`: households or families
+- `per_cent`: a share of a whole in per cent
+- `factor`: how many times something is as large as before, or as another
+- `rank`: a place in an order, 1 for the first
+- `money`: an amount of the figure's `currency`
+- `year`: years
+- `hour`: hours
+- `litre`: litres
+- `country`: countries
+- `district`: districts, provinces or communities within a country
+- `site`: places of other kinds, such as camps, shelters or points
+- `centre`: centres that receive, hold, inform or counsel people
+- `office`: offices
+- `border_post`: border posts, crossings, ports and airports
+- `organization`: organizations, authorities, universities and teams
+- `project`: projects, programmes, missions and activities
+- `document`: reports, profiles, videos and other works
+- `event`: crises, disasters and cases
+- `other`: other things, which the subject names
+"""
+
+StatedQualifier = TypeAliasType(
+    "StatedQualifier",
+    Literal["exact", "approximately", "more_than", "at_least", "nearly", "up_to", "at_most", "estimated"],
+)
+"""How exact the text says that a figure is.
+
+- `exact`: the figure without any such word
+- `approximately`: printed with a word such as "about" or "some"
+- `more_than`: printed with words such as "over"
+- `at_least`: printed with words such as "at least"
+- `nearly`: printed with a word such as "almost"
+- `up_to`: printed with the words "up to"
+- `at_most`: printed with words such as "less than"
+- `estimated`: printed as an estimate
+"""
+
+StatedScope = TypeAliasType("StatedScope", Literal["region", "global"])
+"""What the figures of a table that prints a region beside the whole are of.
+
+- `region`: the region
+- `global`: the publisher's work in the whole world
+"""
+
+StatedStage = TypeAliasType("StatedStage", Literal["budget", "funding", "spending", "other"])
+"""What the money of a figure is: it is no requirement, and has passed through none of the Fund's stages.
+
+- `budget`: planned or allotted for a time, or for projects under way
+- `funding`: given by others for the publisher's work
+- `spending`: spent in the past
+- `other`: other people's money, such as remittances
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SummedTotal:

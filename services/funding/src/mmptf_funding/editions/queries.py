@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmptf_common.http.negotiation import representation
-from mmptf_common.http.parameters import ListQuery
+from mmptf_common.http.parameters import ListQuery, TableQuery
 from mmptf_common.http.snapshot import Snapshot, answer_computed, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
+from mmptf_common.lists.facets import answer_facets
 from mmptf_common.lists.listing import (
     AS_MOMENT,
     AS_TEXT,
@@ -53,21 +54,34 @@ def last_line_of(locator: str) -> str:
     return f"substring({locator} from '^lines [0-9]+-([0-9]+)$')"
 
 
+def _of_note(member: str) -> str:
+    """SQL of a part of the source of an edition's note; null where it has none."""
+    return (
+        f"(SELECT {member} FROM json_array_elements(record->'sources') AS listed(source)"
+        " WHERE source->>'field' = 'note')"
+    )
+
+
 EDITIONS = Listing(
     path=f"{PATH}/editions",
     entity="edition",
     item=schemas.Edition,
     page=schemas.EditionPage,
     rows="edition",
-    record=completed("record::text", sources="'[]'"),
+    # Records of before have no annotations, and those of earlier still no sources.
+    record=completed(completed("record::text", sources="'[]'"), annotations="'[]'"),
     query=schemas.EditionQuery,
     sorts={"code": ("code", "text")},
     filters={},
     columns={
         "code": "code",
         **{name: f"record->>'{name}'" for name in ("name", "publisher", "year", "document", "currency", "note")},
-        "note_line": "record#>>'{sources,0,line}'",
-        "note_last_line": last_line_of("record#>>'{sources,0,locator}'"),
+        "note_line": _of_note("source->>'line'"),
+        "note_last_line": _of_note(last_line_of("source->>'locator'")),
+        "annotations": """(SELECT string_agg(
+            concat_ws(':', entry->>'text', concat_ws('-', entry->>'line',
+                      nullif(entry->>'last_line', entry->>'line'))), '|' ORDER BY n)
+            FROM json_array_elements(record->'annotations') WITH ORDINALITY AS listed(entry, n))""",
     },
 )
 
@@ -120,6 +134,7 @@ PRINTED_TOTALS = Listing(
         "source_line": "record#>>'{sources,0,line}'",
         "confidence": "coalesce(record->>'confidence', 'high')",
         "note": "record->>'note'",
+        "repeated_line": "record#>>'{sources,1,line}'",
     },
 )
 
@@ -489,6 +504,67 @@ INITIATIVES = Listing(
 )
 
 
+FIGURES = Listing(
+    path=f"{PATH}/editions/{{edition}}/figures",
+    entity="figure",
+    item=schemas.StatedFigure,
+    page=schemas.StatedFigurePage,
+    rows="figure",
+    query=schemas.FigureQuery,
+    sorts={"position": ("position", "int4"), "value": ("coalesce(value, {last})", "numeric")},
+    filters={
+        "region": replace(_known("region"), columns=(), not_stated="region IS NULL"),
+        "country": Filter(
+            "countries && {}::text[]",
+            "SELECT DISTINCT named.country FROM figure, unnest(countries) AS named(country)"
+            " WHERE lower(named.country) = ANY({})",
+            "/catalog/v1/places",
+            places="country",
+            not_stated="countries = '{}'",
+        ),
+        "measure": Filter("measure = ANY({}::text[])"),
+        "unit": Filter("unit = ANY({}::text[])"),
+        "qualifier": Filter("qualifier = ANY({}::text[])"),
+        "year": Filter("year_from <= {0}::int AND coalesce(year_to >= {0}::int, true)"),
+        "q": search_in("record->>'subject'", "record->>'place'", places="countries && {}::text[]"),
+    },
+    columns={
+        "code": "code",
+        "edition": "edition",
+        "region_code": "region",
+        "countries": "nullif(array_to_string(countries, '|'), '')",
+        "place": "record->>'place'",
+        "measure": "measure",
+        "subject": "record->>'subject'",
+        "value": "record->>'value'",
+        "value_to": "record->>'value_to'",
+        "unit": "unit",
+        "currency": "record->>'currency'",
+        "qualifier": "qualifier",
+        "stage": "record->>'stage'",
+        "year_from": "year_from",
+        "year_to": "year_to",
+        "area_code": "record->>'area'",
+        "scope": "record->>'scope'",
+        "as_printed": "record->>'as_printed'",
+        "stated_source": "record->>'stated_source'",
+        "stated_source_line": "record#>>'{sources,1,line}'",
+        "footnote": "record->>'footnote'",
+        "note": "record->>'note'",
+        "reading_note": "record->>'reading_note'",
+        **{name: sql for name, sql in SOURCED.items() if name in ("source_document", "source_line")},
+        "source_last_line": last_line_of("record#>>'{sources,0,locator}'"),
+    },
+    facets={
+        "region": _term("region", "region"),
+        "measure": Dimension("filtered.measure"),
+        "country": replace(COUNTRIES, join="LEFT JOIN LATERAL unnest(filtered.countries) AS v(code) ON true"),
+        "unit": Dimension("filtered.unit"),
+    },
+    facet_query=schemas.FigureFilter,
+)
+
+
 async def answer_of_edition(request: Request, listing: Listing, edition: str, query: ListQuery) -> Response:
     """A page or export of a list below an edition's path; 404 when there is no such edition."""
     kind = kind_of_page(listing, query) if representation(request, query) == "json" else ReadKind.EXPORT
@@ -498,6 +574,16 @@ async def answer_of_edition(request: Request, listing: Listing, edition: str, qu
         return found
     path = listing.path.format(edition=edition)
     return await answer_list(request, replace(listing, path=path, fixed={"edition = {}::text": edition}), query)
+
+
+async def answer_facets_of_edition(request: Request, listing: Listing, edition: str, query: TableQuery) -> Response:
+    """The counts by each filter of a list below an edition's path; 404 when there is no such edition."""
+    async with snapshot(request, ReadKind.COMPUTED, query) as data:
+        found = await fetch_item(data, EDITIONS, edition, parameter="edition")
+    if isinstance(found, Response):
+        return found
+    path = listing.path.format(edition=edition)
+    return await answer_facets(request, replace(listing, path=path, fixed={"edition = {}::text": edition}), query)
 
 
 # The sum of the rows behind each figure that an edition prints. Those of a rollup are grouped once by region, place and

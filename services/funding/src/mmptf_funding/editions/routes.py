@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
+from pydantic import create_model
 from starlette.responses import Response
 
 from mmptf_common.http import openapi
 from mmptf_common.http.headers import PublicReadRequest
-from mmptf_common.http.parameters import ListQuery, StrictQuery
+from mmptf_common.http.parameters import ListQuery, StrictQuery, TableQuery
+from mmptf_common.lists.facets import FacetCounts, facet_columns
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.tables import columns_of
 from mmptf_common.routers.lists import add_listing
@@ -20,8 +22,8 @@ TAG = openapi.Tag(
 )
 EDITIONS_TAG = openapi.Tag(
     "Editions",
-    "The publications of requirements: vocabularies, printed totals beside sums of rows, partners, what they say of"
-    " regions, and their import.",
+    "The publications of requirements: vocabularies, printed totals beside sums of rows, partners, figures of their"
+    " texts, what they say of regions, and their import.",
     supporting=True,
 )
 
@@ -70,6 +72,27 @@ def add_list_of_edition(router: openapi.Router, listing: Listing, *, about: str)
         description=f"{about} By pages; `text/csv` and `application/x-ndjson` are complete.",
         **openapi.read(media=openapi.EXPORTS, missing=True, texts=openapi.exports(listing.columns, listing.item)),
     )
+    if listing.facet_query:
+        facet_query = create_model("FacetQuery", __base__=(listing.facet_query, TableQuery))
+        FacetsQuery = Annotated[TableQuery, StrictQuery(facet_query)]  # noqa: N806
+
+        async def facets(request: PublicReadRequest, edition: EditionCode, query: FacetsQuery) -> Response:
+            return await queries.answer_facets_of_edition(request, listing, edition, query)
+
+        router.add_api_route(
+            f"/editions/{{edition}}/{noun}/facets",
+            facets,
+            name=openapi.operation_id(f"get edition {listing.entity} facets"),
+            tags=[EDITIONS_TAG.name],
+            response_model=FacetCounts,
+            summary=f"Count the {noun} of an edition by each filter",
+            description=(
+                f"The values of each filter, each with its name, the number of {noun} that have it, and the path that"
+                " lists them. The counts of a filter are under all other filters, not under itself. `text/csv` has a"
+                " row for each value."
+            ),
+            **openapi.read(media=openapi.TABLE, missing=True, texts=openapi.table(facet_columns())),
+        )
 
 
 add_list_of_edition(
@@ -86,6 +109,12 @@ add_list_of_edition(
     router,
     queries.PARTNERS,
     about="The donors and partners that the edition lists; it does not say what each of them gave.",
+)
+add_list_of_edition(
+    router,
+    queries.FIGURES,
+    about="Statistics, budgets and results so far that the texts of the edition state. None is a requirement, and they"
+    " are not added up: they are of different years, places and ways of counting.",
 )
 
 

@@ -17,6 +17,7 @@ from mmptf_common.http.parameters import (
     TotalsQuery,
     UpdatedSince,
     Values,
+    Year,
     order_by,
 )
 from mmptf_common.http.search import HOW
@@ -26,6 +27,7 @@ from mmptf_common.wire.money import Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
 from mmptf_funding.editions.domain import (
+    FigureMeasure,
     InitiativeKind,
     PartnerKind,
     PrintedTotalAgreement,
@@ -34,6 +36,10 @@ from mmptf_funding.editions.domain import (
     ReadingConfidence,
     ReconciledTotal,
     RequirementStatus,
+    StatedQualifier,
+    StatedScope,
+    StatedStage,
+    StatedUnit,
     TermKind,
 )
 
@@ -61,13 +67,29 @@ RequirementDivision = TypeAliasType(
 - `status`: whether an amount is asked for, the word "funded" is printed in its place, or the figure is missing
 """
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+# Digits as the document has them, so that no decimal place is lost or added.
+NumberText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?$")]
 PercentText = Annotated[str, Field(pattern=r"^-?[0-9]{1,3}(\.[0-9]{1,10})?$")]
+
+
+class EditionAnnotation(ResponseModel):
+    """A numbered remark that an edition prints on how it is to be read."""
+
+    number: int
+    """Its number in the edition, from 1."""
+    text: str
+    """What it says, in words of our own."""
+    line: int | None
+    """Line of the document, counted from 1, on which it begins; null for documents without lines."""
+    last_line: int | None
+    """The last of its lines; `line` again where it is one, null for documents without lines."""
 
 
 class Edition(ResponseModel):
     """A publication of funding requirements for migration programmes, such as Migration Initiatives 2015.
 
-    Its vocabulary, printed totals, partners, reconciliation and what it says about its regions are read below its path;
+    Its vocabulary, printed totals, partners, figures, reconciliation and what it says about its regions are read below
+    its path;
     `/funding/v1/requirements` and `/funding/v1/initiatives` list what it asks for.
     """
 
@@ -85,8 +107,10 @@ class Edition(ResponseModel):
     """ISO 4217 code of the currency of all its requirements, such as `USD`."""
     note: str | None
     """What a reader of its figures has to know; null where there is nothing."""
+    annotations: list[EditionAnnotation]
+    """What the edition itself says on how it is to be read, in its order; empty where it prints nothing like that."""
     sources: list[SourceRef]
-    """The lines of the document that `note` goes back to."""
+    """The lines of the document that `note` and `annotations` go back to."""
     updated: datetime
     """When the record was last written here, in UTC; not when its source was published."""
 
@@ -269,8 +293,7 @@ class PrintedTotal(ResponseModel):
     note: str | None
     """What whoever uses the figure has to know; null where there is nothing."""
     sources: list[SourceRef]
-    """Where the facts were taken from: for each member one entry or several; none for what was not taken from anywhere.
-    """
+    """Where the figure is printed: once, or twice where another table of the edition prints it again."""
     position: int
     """Position in the order of the document, from 1."""
     updated: datetime
@@ -411,6 +434,66 @@ class Partner(ResponseModel):
     """When the record was last written here, in UTC; not when its source was published."""
 
 
+class StatedFigure(ResponseModel):
+    """A figure that the texts of an edition state about the world or about its publisher's work, such as statistics.
+
+    None is a requirement, and they have no sum: years, places and ways of counting differ, and some contain others.
+    """
+
+    code: Code
+    """Code of the record, such as `MI-2015-figure-001`."""
+    edition: Code
+    """Code of the edition, as at `/funding/v1/editions`."""
+    region: Code | None
+    """Code of the region in whose part of the edition it is printed; null for those outside the regions."""
+    countries: list[CountryCode]
+    """ISO 3166-1 alpha-3 codes of the countries that it is about, also `XKX`; empty where `place` says it in words."""
+    place: str | None
+    """What it is about where that is no country, or a part of one, such as `Horn of Africa`; null elsewhere."""
+    measure: FigureMeasure
+    """What it measures, by a list of our own."""
+    subject: str
+    """What exactly is counted, in words of our own."""
+    value: NumberText | None
+    """The figure as decimal text in `unit`; null where a table prints a dash in its place."""
+    value_to: NumberText | None
+    """The upper end, where a range is printed; null elsewhere."""
+    unit: StatedUnit
+    """What the value is a number of."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None
+    """ISO 4217 code of the currency of an amount of money; null for other units."""
+    qualifier: StatedQualifier | None
+    """How exact the text says that it is; null where there is no value."""
+    stage: StatedStage | None
+    """Whether an amount of money is a budget, money received or money spent; null for other units."""
+    year_from: int | None
+    """First year that it is about; null where the text does not say it."""
+    year_to: int | None
+    """Last year that it is about, the first one again where it is one; null where the text does not say it, as in
+    "since 2009".
+    """
+    area: Code | None
+    """Code of the programmatic area of the edition that a budget is for; null where none fits, and elsewhere."""
+    scope: StatedScope | None
+    """Whether a table states it of the region or of the whole world; null for figures of no such table."""
+    as_printed: str
+    """The figure with its words as the edition prints them."""
+    stated_source: str | None
+    """Whom or what the edition names as the source of the figure; null where it names none."""
+    footnote: str | None
+    """Text that has to be shown with its names, such as that on Kosovo; null where there is none."""
+    note: str | None
+    """What whoever uses the figure has to know; null where there is nothing."""
+    reading_note: str | None
+    """How it was read from the text, for whoever checks it; null where there is nothing to say."""
+    sources: list[SourceRef]
+    """Where it is printed, and where `stated_source` is."""
+    position: int
+    """Position in the order of the document, from 1."""
+    updated: datetime
+    """When the record was last written here, in UTC; not when its source was published."""
+
+
 class EditionPage(Page[Edition]):
     """One page of editions."""
 
@@ -451,6 +534,10 @@ class InitiativePage(Page[Initiative]):
 
 class PartnerPage(Page[Partner]):
     """One page of donors and partners."""
+
+
+class StatedFigurePage(Page[StatedFigure]):
+    """One page of figures that the texts of an edition state."""
 
 
 class EditionQuery(ListQuery):
@@ -697,3 +784,68 @@ class PartnerQuery(ListQuery):
             examples=["norway"],
         ),
     ] = None
+
+
+class FigureFilter(PointInTime):
+    """Which figures of an edition's texts: any of a repeated filter, all of different ones."""
+
+    region: Annotated[
+        Values,
+        Field(
+            description="Code of a region, as in the edition's vocabulary, in whose part they are printed; `not_stated`"
+            " finds those outside the regions.",
+            examples=["see-eeca"],
+        ),
+    ]
+    country: Annotated[
+        Values,
+        Field(
+            description="ISO 3166-1 alpha-3 code of a country that they are about; `not_stated` finds those about no"
+            " single countries.",
+            examples=["TJK"],
+        ),
+    ]
+    measure: Annotated[
+        list[FigureMeasure],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only figures of this measure.",
+            examples=["remittances_share_of_gdp"],
+        ),
+    ]
+    unit: Annotated[
+        list[StatedUnit],
+        Field(default_factory=list, max_length=100, description="Only figures in this unit.", examples=["per_cent"]),
+    ]
+    qualifier: Annotated[
+        list[StatedQualifier],
+        Field(
+            default_factory=list,
+            max_length=100,
+            description="Only figures of which the text says that they are as exact as this.",
+            examples=["exact"],
+        ),
+    ]
+    year: Annotated[
+        Year | None,
+        Field(
+            description="Only figures about this year: it is one of their years, or not before the first where no last"
+            " one is stated.",
+            examples=[2013],
+        ),
+    ] = None
+    q: Annotated[
+        Search | None,
+        Field(
+            description="Words by their beginning, in subject and place; a country is found by each of its names."
+            f" {HOW}",
+            examples=["remittances"],
+        ),
+    ] = None
+
+
+class FigureQuery(FigureFilter, ListQuery):
+    """Which figures of an edition's texts, and in which order."""
+
+    sort: tuple[Literal["position", "-position", "value", "-value"], ...] = order_by("position")

@@ -47,6 +47,7 @@ from mmptf_funding.imports.staging import CURRENCY, STAGED, RequirementReader, p
 from mmptf_funding.imports.template import TableName
 from mmptf_funding.models import (
     EditionRow,
+    FigureRow,
     InitiativeRow,
     PartnerRow,
     PrintedTotalRow,
@@ -73,6 +74,7 @@ Coded = (
     | template.OfficeRow
     | template.GroupRow
     | template.AcronymRow
+    | template.FigureRow
 )
 
 
@@ -128,6 +130,7 @@ async def check_edition(
         printed_totals=await _read(template.PrintedTotalRow, tables, errors),
         initiatives=await _read(template.InitiativeRow, tables, errors),
         partners=await _read(template.PartnerRow, tables, errors),
+        figures=await _read(template.FigureRow, tables, errors),
         frameworks=await _read(template.FrameworkRow, tables, errors),
         framework_items=await _read(template.FrameworkItemRow, tables, errors),
         offices=await _read(template.OfficeRow, tables, errors),
@@ -161,6 +164,7 @@ async def check_edition(
     await _add_repeated_rows(connection, edition, errors)
     errors.add(await _taken(connection, edition, "initiatives", "initiative", small.initiatives))
     errors.add(await _taken(connection, edition, "partners", "partner", small.partners))
+    errors.add(await _taken(connection, edition, "figures", "figure", small.figures))
     errors.add(await _taken(connection, edition, "frameworks", "framework", small.frameworks))
     errors.add(await _taken(connection, edition, "framework-items", "framework_item", small.framework_items))
     errors.add(await _taken(connection, edition, "offices", "regional_office", small.offices))
@@ -180,6 +184,7 @@ async def changed_since(write: Write, checked: Checked) -> bool:
         checked.last,
         [
             *("document", "edition", "term", "requirement", "printed_total", "initiative", "partner", "contributor"),
+            "figure",
             *("framework", "framework_item", "regional_office", "regional_group", "acronym"),
         ],
     )
@@ -202,7 +207,8 @@ async def write_edition(
     edition, small = checked.edition, checked.small
     report: dict[str, ImportTableReport] = {}
     if small.edition and not packaged:
-        await load(write, [_document_row(row, write.at) for _, row in small.edition], keep_corrections=False)
+        documents = [await _document_row(connection, row, write.at) for _, row in small.edition]
+        await load(write, documents, keep_corrections=False)
     for name, rows in chain(_rows_of(small, checked.shown, write.at), region_rows(small, write.at)):
         report[name] = _counted(len(rows), await load(write, rows, keep_corrections=packaged))
     await _derive_printed_totals(write)
@@ -609,23 +615,34 @@ def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> Iterat
         yield "initiatives", [_initiative_row(row, n, at) for n, (_, row) in enumerate(small.initiatives, 1)]
     if small.partners:
         yield "partners", [_partner_row(row, n, at) for n, (_, row) in enumerate(small.partners, 1)]
+    if small.figures:
+        yield "figures", [_figure_row(row, n, at) for n, (_, row) in enumerate(small.figures, 1)]
 
 
-def _document_row(row: template.EditionRow, at: datetime) -> SourceDocumentRow:
+async def _document_row(connection: Connection, row: template.EditionRow, at: datetime) -> SourceDocumentRow:
+    """The document of an edition; what the template does not say of it stays as it is stored."""
+    stored = await connection.fetchval("SELECT record::text FROM source_document WHERE code = $1", row.document)
+    before = Publication.model_validate_json(stored) if stored else None
     record = Publication(
         code=row.document,
         title=row.name,
         publisher=row.publisher,
         year=row.year,
         kind="publication",
-        url=None,
-        note=None,
+        url=before and before.url,
+        note=before and before.note,
+        contacts=before.contacts if before else [],
+        gaps=before.gaps if before else [],
         updated=at,
     )
     return SourceDocumentRow(code=row.document, updated=at, record=record.model_dump(mode="json"))
 
 
 def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
+    annotations = list(map(template.annotation, row.annotations))
+    sources = [source_of("note", row.document, row.note_line, None, row.note_last_line)] if row.note_line else []
+    for _, first, last in annotations:
+        sources.append(source_of("annotations", row.document, first, None, None if last == first else last))
     record = public.Edition(
         code=row.code,
         name=row.name,
@@ -634,7 +651,11 @@ def _edition_row(row: template.EditionRow, at: datetime) -> EditionRow:
         document=row.document,
         currency=row.currency,
         note=row.note,
-        sources=[source_of("note", row.document, row.note_line, None, row.note_last_line)] if row.note_line else [],
+        annotations=[
+            public.EditionAnnotation(number=number, text=text, line=first, last_line=last)
+            for number, (text, first, last) in enumerate(annotations, 1)
+        ],
+        sources=sources,
         updated=at,
     )
     return EditionRow(code=row.code, name=row.name, updated=at, record=record.model_dump(mode="json"))
@@ -674,6 +695,9 @@ def _printed_total_row(
 ) -> PrintedTotalRow:
     code = rules.printed_total_code(row)
     share = row.unit == "per_cent"
+    sources = [source_of("printed", row.source_document, row.source_line, row.as_printed)]
+    if row.repeated_line is not None:
+        sources.append(source_of("printed", row.source_document, row.repeated_line, row.as_printed))
     record = public.PrintedTotal(
         code=code,
         edition=row.edition,
@@ -687,7 +711,7 @@ def _printed_total_row(
         as_printed=row.as_printed,
         confidence=row.confidence,
         note=row.note,
-        sources=[source_of("printed", row.source_document, row.source_line, row.as_printed)],
+        sources=sources,
         position=position,
         updated=at,
     )
@@ -788,6 +812,56 @@ def _partner_row(row: template.PartnerRow, position: int, at: datetime) -> Partn
         country=row.country_code,
         position=position,
         words=words(f"{row.as_printed} {row.name}"),
+        updated=at,
+        record=record.model_dump(mode="json"),
+    )
+
+
+def _figure_row(row: template.FigureRow, position: int, at: datetime) -> FigureRow:
+    document = row.source_document
+    sources = [source_of("value", document, row.source_line, row.as_printed, row.source_last_line)]
+    if row.stated_source is not None:
+        sources.append(source_of("stated_source", document, row.stated_source_line, None))
+    record = public.StatedFigure(
+        code=row.code,
+        edition=row.edition,
+        region=row.region_code,
+        countries=row.countries,
+        place=row.place,
+        measure=row.measure,
+        subject=row.subject,
+        value=row.value,
+        value_to=row.value_to,
+        unit=row.unit,
+        currency=row.currency,
+        qualifier=row.qualifier,
+        stage=row.stage,
+        year_from=row.year_from,
+        year_to=row.year_to,
+        area=row.area_code,
+        scope=row.scope,
+        as_printed=row.as_printed,
+        stated_source=row.stated_source,
+        footnote=row.footnote,
+        note=row.note,
+        reading_note=row.reading_note,
+        sources=sources,
+        position=position,
+        updated=at,
+    )
+    return FigureRow(
+        code=row.code,
+        edition=row.edition,
+        region=row.region_code,
+        countries=row.countries,
+        measure=row.measure,
+        value=None if row.value is None else Decimal(row.value),
+        unit=row.unit,
+        qualifier=row.qualifier,
+        year_from=row.year_from,
+        year_to=row.year_to,
+        position=position,
+        words=words(" ".join(filter(None, (row.subject, row.place)))),
         updated=at,
         record=record.model_dump(mode="json"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from mmptf_common.wire.base import words_of
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -97,6 +98,7 @@ class SmallTables:
     printed_totals: list[tuple[int, template.PrintedTotalRow]]
     initiatives: list[tuple[int, template.InitiativeRow]]
     partners: list[tuple[int, template.PartnerRow]]
+    figures: list[tuple[int, template.FigureRow]]
     frameworks: list[tuple[int, template.FrameworkRow]]
     framework_items: list[tuple[int, template.FrameworkItemRow]]
     offices: list[tuple[int, template.OfficeRow]]
@@ -305,6 +307,8 @@ def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[Erro
         errors += initiative_errors(number, initiative, vocabulary)
     for number, partner in tables.partners:
         errors += partner_errors(number, partner, vocabulary)
+    for number, figure in tables.figures:
+        errors += figure_errors(number, figure, vocabulary)
     for number, framework in tables.frameworks:
         errors += framework_errors(number, framework, vocabulary)
     errors += framework_item_errors(tables.framework_items, vocabulary)
@@ -318,6 +322,7 @@ def small_table_errors(tables: SmallTables, vocabulary: Vocabulary) -> list[Erro
     errors += _repeated_codes("printed-totals", totals)
     errors += _repeated_codes("initiatives", [(number, row.code) for number, row in tables.initiatives])
     errors += _repeated_codes("partners", [(number, row.code) for number, row in tables.partners])
+    errors += _repeated_codes("figures", [(number, row.code) for number, row in tables.figures])
     errors += _repeated_codes("frameworks", [(number, row.code) for number, row in tables.frameworks])
     errors += _repeated_codes("framework-items", [(number, row.code) for number, row in tables.framework_items])
     errors += _repeated_codes("offices", [(number, row.code) for number, row in tables.offices])
@@ -357,6 +362,10 @@ def printed_total_errors(number: int, row: template.PrintedTotalRow, vocabulary:
         errors.append(
             not_in("printed-totals", number, "source_document", row.source_document, documents, suggest=suggest)
         )
+    if row.repeated_line is not None and row.repeated_line == row.source_line:
+        add("repeated_line", ProblemCode.INVALID_VALUE, f"{row.repeated_line} is the line of the figure itself")
+    if row.repeated_line is not None and row.source_line is None:
+        add("repeated_line", ProblemCode.NOT_APPLICABLE, "only a figure with a line is printed again on another one")
     if row.unit == "per_cent" and row.printed is None:
         add("printed", ProblemCode.EMPTY_CELL, "a percentage is expected")
     if row.unit == "per_cent" and row.printed is not None and row.printed >= 1000:
@@ -441,6 +450,43 @@ def partner_errors(number: int, row: template.PartnerRow, vocabulary: Vocabulary
         documents = sorted(vocabulary.documents)
         errors.append(not_in("partners", number, "source_document", row.source_document, documents, suggest=suggest))
     errors += _span_errors("partners", number, "source_last_line", row.source_line, row.source_last_line)
+    return errors
+
+
+def figure_errors(number: int, row: template.FigureRow, vocabulary: Vocabulary) -> list[ErrorDetail]:
+    """The errors of a figure of the texts with valid cells."""
+    errors = other_edition("figures", number, row.edition, vocabulary.edition)
+    suggest = vocabulary.suggestions
+
+    def add(column: str, code: ProblemCode, detail: str) -> None:
+        errors.append(row_error("figures", number, column, code, detail))
+
+    known: tuple[tuple[str, str | None, Sequence[str]], ...] = (
+        ("region_code", row.region_code, list(vocabulary.terms["region"])),
+        ("area_code", row.area_code, list(vocabulary.terms["area"])),
+        ("source_document", row.source_document, sorted(vocabulary.documents)),
+    )
+    for column, code, codes in known:
+        if code is not None and code not in codes:
+            errors.append(not_in("figures", number, column, code, codes, suggest=suggest))
+    for twice in dict.fromkeys(code for code in row.countries if row.countries.count(code) > 1):
+        add("countries", ProblemCode.REPEATED_CODE, f"{twice} is there twice")
+    if (row.value is None) != (row.qualifier is None):
+        add("qualifier", ProblemCode.EMPTY_CELL, "value and qualifier go together")
+    if row.value_to is not None and (row.value is None or Decimal(row.value_to) <= Decimal(row.value)):
+        add("value_to", ProblemCode.INVALID_VALUE, f"{row.value_to} is not above the value, {row.value or 'none'}")
+    for column, cell in (("currency", row.currency), ("stage", row.stage)):
+        if row.unit == "money" and cell is None:
+            add(column, ProblemCode.EMPTY_CELL, "an amount of money needs it")
+        if row.unit != "money" and cell is not None:
+            add(column, ProblemCode.NOT_APPLICABLE, "only an amount of money has it")
+    if row.year_to is not None and (row.year_from is None or row.year_to < row.year_from):
+        add("year_to", ProblemCode.INVALID_VALUE, f"{row.year_to} is before the first year, {row.year_from or 'none'}")
+    if row.stated_source is None and row.stated_source_line is not None:
+        add("stated_source_line", ProblemCode.NOT_APPLICABLE, "the line is that of a source, and there is none")
+    if row.stated_source is not None and row.source_line is not None and row.stated_source_line is None:
+        add("stated_source_line", ProblemCode.EMPTY_CELL, "the line that names the source is expected")
+    errors += _span_errors("figures", number, "source_last_line", row.source_line, row.source_last_line)
     return errors
 
 

@@ -117,6 +117,7 @@ class TemplateQuery(BaseModel):
             "printed-totals",
             "initiatives",
             "partners",
+            "figures",
             "frameworks",
             "framework-items",
             "offices",

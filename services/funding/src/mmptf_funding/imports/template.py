@@ -33,11 +33,12 @@ from mmptf_funding.regions.domain import FrameworkKind, FrameworkLevel, GroupKin
 TableName = Literal[
     "edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners",
     "frameworks", "framework-items", "offices", "groups", "acronyms",
-    "bank-statement", "ledger-entries", "control-totals",
+    "figures", "bank-statement", "ledger-entries", "control-totals",
 ]  # fmt: skip
 # Those of an edition, which a workbook has.
 TABLES: tuple[TableName, ...] = (
     *("edition", "vocabulary", "requirements", "printed-totals", "initiatives", "partners"),
+    "figures",
     *("frameworks", "framework-items", "offices", "groups", "acronyms"),
 )
 # Those of entries of earlier years.
@@ -52,6 +53,7 @@ LAST_LINE = "its last line, where it takes several"
 
 
 _LINE = re.compile("[1-9][0-9]{0,7}")
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,15})(\.[0-9]{1,6})?")
 
 
 def located(cell: str) -> tuple[str, int | None]:
@@ -85,6 +87,22 @@ def line_range(cell: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
+def annotation(cell: str) -> tuple[str, int | None, int | None]:
+    """A remark, its first and its last line, None for a document without lines; raises ValueError as `line_range`."""
+    text, colon, lines = cell.rpartition(":")
+    if not colon:
+        return cell, None, None
+    if not text:
+        raise ValueError("a text before its lines is expected")
+    return text, *line_range(lines)
+
+
+def _number(cell: str) -> str:
+    if not _NUMBER.fullmatch(cell):
+        raise ValueError("digits are expected, with a point before at most six decimals, such as 2500000 or 46.5")
+    return cell
+
+
 def _read_by(read: Callable[[str], object]) -> AfterValidator:
     """Validates a cell that is read with a function."""
 
@@ -98,6 +116,10 @@ def _read_by(read: Callable[[str], object]) -> AfterValidator:
 LocatedText = Annotated[Text, _read_by(located)]
 LocatedCountry = Annotated[Text, _read_by(located_country)]
 LineRange = Annotated[Text, _read_by(line_range)]
+AnnotationCell = Annotated[Text, _read_by(annotation)]
+# Kept as text, since a figure has the decimal places that are printed.
+NumberCell = Annotated[str, AfterValidator(_number)]
+Year = Annotated[Whole, Field(ge=1900, le=2200)]
 
 
 class EditionRow(Row):
@@ -114,6 +136,15 @@ class EditionRow(Row):
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None
     note_line: Annotated[Line | None, Field(description="line of the document that the note goes back to")] = None
     note_last_line: Annotated[Line | None, Field(description="the last such line, where there are several")] = None
+    annotations: Annotated[
+        list[AnnotationCell],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=MOST_LISTED,
+            description="what the edition says on how it is to be read, in words of one's own and in its order, each"
+            f" with its lines, such as Amounts are in US dollars:127-128, separated by {SEVERAL}",
+        ),
+    ] = []
 
 
 class VocabularyRow(Row):
@@ -237,6 +268,7 @@ class PrintedTotalRow(Row):
     note: Annotated[
         Text | None, Field(description="why the figure cannot agree; without a note a difference refuses the import")
     ] = None
+    repeated_line: Annotated[Line | None, Field(description="another line that prints the same figure again")] = None
 
 
 class InitiativeRow(Row):
@@ -321,9 +353,60 @@ class PartnerRow(Row):
     source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
 
 
+class FigureRow(Row):
+    """Figures that the edition's texts state, such as statistics and budgets; none of them is a requirement."""
+
+    table = "figures"
+
+    code: Annotated[NewCode, Field(description="for good, and unique among all editions")]
+    edition: Annotated[Code, Field(description="code of the edition")]
+    region_code: Annotated[
+        Code | None, Field(description="region of the vocabulary in whose part it is printed; empty elsewhere")
+    ] = None
+    countries: Annotated[
+        list[CountryCode],
+        BeforeValidator(split_cell),
+        Field(
+            max_length=100,
+            description=f"ISO 3166-1 alpha-3 codes of the countries that it is about, separated by {SEVERAL}",
+        ),
+    ] = []
+    place: Annotated[Text | None, Field(description="what it is about in words, where no code says it")] = None
+    measure: Annotated[domain.FigureMeasure, Field(description="what it measures")]
+    subject: Annotated[Text, Field(description="what exactly is counted, in words of one's own")]
+    value: Annotated[
+        NumberCell | None, Field(description="digits, such as 46.5; empty where a table prints a dash in its place")
+    ] = None
+    value_to: Annotated[NumberCell | None, Field(description="the upper end of a range")] = None
+    unit: Annotated[domain.StatedUnit, Field(description="what the value is a number of")]
+    currency: Annotated[Currency | None, Field(description="ISO 4217 code, if and only if the unit is money")] = None
+    qualifier: Annotated[
+        domain.StatedQualifier | None, Field(description="how exact the text says that it is; with every value")
+    ] = None
+    stage: Annotated[
+        domain.StatedStage | None, Field(description="what the money is, if and only if the unit is money")
+    ] = None
+    year_from: Annotated[Year | None, Field(description="first year that it is about")] = None
+    year_to: Annotated[
+        Year | None, Field(description="last such year, the first again where it is one; empty if none is stated")
+    ] = None
+    area_code: Annotated[Code | None, Field(description="area of the vocabulary that a budget is for")] = None
+    scope: Annotated[
+        domain.StatedScope | None, Field(description="what it is of, in a table of a region beside the world")
+    ] = None
+    as_printed: Annotated[Text, Field(description="the figure with its words as printed")]
+    stated_source: Annotated[Text | None, Field(description="what the text names as its source")] = None
+    stated_source_line: Annotated[Line | None, Field(description="line that names it")] = None
+    footnote: Annotated[Text | None, Field(description="what has to be shown with its names")] = None
+    note: Annotated[Text | None, Field(description=NOTE)] = None
+    reading_note: Annotated[Text | None, Field(description=READING_NOTE)] = None
+    source_document: Annotated[Code, Field(description="code of the document")]
+    source_line: Annotated[Line | None, Field(description="line of the figure")] = None
+    source_last_line: Annotated[Line | None, Field(description=LAST_LINE)] = None
+
+
 LocatedCountries = Annotated[list[LocatedCountry], BeforeValidator(split_cell), Field(max_length=100)]
 _EACH_WITH_LINE = f"ISO 3166-1 alpha-3 codes, each with the line of its name, such as KEN:1953, separated by {SEVERAL}"
-Year = Annotated[Whole, Field(ge=1900, le=2200)]
 
 
 class FrameworkRow(Row):
@@ -507,6 +590,7 @@ ROWS: Mapping[TableName, type[Row]] = {
     row.table: row  # type: ignore[misc]  # each names itself by one of `TableName`
     for row in (
         *(EditionRow, VocabularyRow, RequirementRow, PrintedTotalRow, InitiativeRow, PartnerRow),
+        FigureRow,
         *(FrameworkRow, FrameworkItemRow, OfficeRow, GroupRow, AcronymRow),
         *(BankStatementRow, LedgerEntryRow, ControlTotalRow),
     )
