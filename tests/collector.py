@@ -38,11 +38,16 @@ class Collector:
     bodies: list[bytes] = field(default_factory=list)
 
     def trace(self, number: int, *, of: str = TRACE) -> list[Received]:
-        """The spans of a trace, once there are so many, and that of the gateway, which sends its own, among them."""
+        """The spans of a trace, once there are so many, and each has its parent but that of the gateway, the first one.
+
+        A process sends the span of a request after those of its statements, perhaps in another batch.
+        """
         end = time.monotonic() + 10
         while True:
             found = [each for each in self.spans if each.span.trace_id.hex() == of]
-            if len(found) >= number and any(each.service == "mmptf-gateway" for each in found):
+            ids = {each.span.span_id for each in found}
+            first = [each for each in found if each.span.parent_span_id not in ids]
+            if len(found) >= number and [each.service for each in first] == ["mmptf-gateway"]:
                 return found
             assert time.monotonic() < end, found
             time.sleep(0.05)
