@@ -171,6 +171,12 @@ async def test_keys_that_cannot_be_fetched(check: Check, database_url: str) -> N
     )
     assert (code, found["identity"][0]) == (1, "failed")
     assert found["identity"][1].startswith(f"the keys of {NOWHERE} cannot be fetched (")
+    # The same provider under another name than its own.
+    other = issuer().url.replace(LOOPBACK, "localhost")
+    settings = {"ENVIRONMENT": "development", "IDENTITY_ISSUER": other, "IDENTITY_AUDIENCE": "mmptf"}
+    code, found = await check("catalog", DATABASE_URL=database_url, **settings)
+    assert code == 1
+    assert f"its configuration is of '{issuer().url}', and the same is expected" in found["identity"][1]
 
 
 async def test_the_gateway(check: Check, redis_server: Cache, catalogue_url: str) -> None:
