@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from mmptf_local.cache import Cache
+from mmptf_local.processes import free_port
 from mmptf_local.suite import Suite, running_suite
 from tests.conftest import admin_url, serving_url
 from tests.suite import DATABASE_VARIABLES, NAMES, NO_LOTS
@@ -48,7 +49,7 @@ async def test_an_idle_suite_asks_its_databases_hardly_anything_and_leaves_the_p
 
     with running_suite(
         Path("/nowhere"),
-        {**environment, **NO_LOTS, "REDIS_URL": redis_server.url},
+        {**environment, **NO_LOTS, "REDIS_URL": redis_server.url, "PORT": str(free_port())},
         log=lambda label, line: lines.append((time.monotonic(), label, line)),
     ) as suite:
         await asyncio.sleep(CALM_SECONDS)
