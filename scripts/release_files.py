@@ -4,9 +4,9 @@ Usage: release_files.py sbom|kit UV FOLDER [PYTHON]
 
 sbom  mmptf-NAME-VERSION.cdx.json for every process of suite.toml: what its image has installed beside Python, as
       CycloneDX, each package with its version and licence
-kit   mmptf-VERSION-kit.tar.gz with the sources of the commit, the wheels of the suite and of all that it needs, the
-      bills of materials, and SHA256SUMS of every file. Its wheels are of this kind of machine and of PYTHON, whose pip
-      downloads them.
+kit   mmptf-VERSION-kit.tar.gz with the sources of the commit, the wheels of the suite and of all that it needs, also to
+      send spans, the bills of materials, and SHA256SUMS of every file. Its wheels are of this kind of machine and of
+      PYTHON, whose pip downloads them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[1]
 PINS = ROOT / "requirements.txt"
 # What an image is made with, beside what it runs.
 BOOTSTRAP = ROOT / "bootstrap.txt"
+# A pin for some patch releases of a version of Python.
+OF_PATCH = re.compile(r"(\S+==\S+) ; python_full_version [<>=]+ '\d+\.\d+\.\d+'")
 
 
 def run(*command: str | Path, **environment: str) -> str:
@@ -85,10 +87,26 @@ def write_bills(uv: str, wheels: Path, folder: Path) -> set[str]:
     return needed
 
 
+def names_for_spans(uv: str, wheels: Path) -> set[str]:
+    """The names of the packages of others that the shared package needs with its extra `telemetry`."""
+    with tempfile.TemporaryDirectory() as environment:
+        python = Path(environment) / "bin" / "python"
+        run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, environment)
+        common = f"mmptf-common[telemetry] @ {next(wheels.glob('mmptf_common-*.whl')).as_uri()}"
+        run(uv, "pip", "install", "--quiet", "--python", python, "--constraint", PINS, common)
+        frozen = run(uv, "pip", "freeze", "--python", python)
+        return {line.partition("==")[0] for line in frozen.splitlines() if "==" in line}
+
+
 def pins_of(names: set[str]) -> str:
-    """The entries of the pins that are of these packages, with their hashes."""
+    """The entries of the pins that are of these packages, with their hashes.
+
+    What some patch releases of Python need is among them without that condition: the archive is installed with others
+    than the one that it is made with, such as 3.11.2 of Debian 12.
+    """
     entries = re.split(r"^(?=[a-z0-9])", PINS.read_text("utf-8"), flags=re.MULTILINE)
-    return "".join(entry for entry in entries if entry.partition("==")[0] in names)
+    by_patch = [OF_PATCH.sub(r"\1", entry) for entry in entries if OF_PATCH.match(entry)]
+    return "".join([*(entry for entry in entries if entry.partition("==")[0] in names), *by_patch])
 
 
 def write_kit(uv: str, folder: Path, python: str) -> Path:
@@ -103,7 +121,8 @@ def write_kit(uv: str, folder: Path, python: str) -> Path:
         bills.mkdir()
         build_wheels(uv, kit, wheels)
         needed = Path(made) / "needed.txt"
-        needed.write_text(pins_of(write_bills(uv, wheels, bills)) + BOOTSTRAP.read_text("utf-8"), "utf-8")
+        names = write_bills(uv, wheels, bills) | names_for_spans(uv, wheels)
+        needed.write_text(pins_of(names) + BOOTSTRAP.read_text("utf-8"), "utf-8")
         download = ("--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:")
         run(python, "-m", "pip", "download", *download, "--dest", wheels, "--requirement", needed)
         files = sorted(path for path in kit.rglob("*") if path.is_file())

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.kits import make_kit
 from tests.deploy.test_versions import newest
 from tests.suite import NAMES, ROOT
 
@@ -54,11 +55,7 @@ def alone(folder: Path, *command: str | Path, **environment: str) -> str:
 def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the archive of `make kit` holds."""
     folder = tmp_path_factory.mktemp("kit")
-    tools = ROOT / ".tools" / "bin"
-    program = [sys.executable, ROOT / "scripts" / "release_files.py", "kit", tools / "uv", folder, tools / "python"]
-    done = subprocess.run(list(map(str, program)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    archive = Path(done.stdout.strip())
+    archive = make_kit(folder)
     assert archive == folder / f"mmptf-{newest()}-kit.tar.gz"
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
@@ -83,6 +80,17 @@ def test_a_bill_of_materials_names_every_package_with_its_licence(kit: Path, nam
     for package, component in components.items():
         assert component["version"] == wheels[package]
         assert package == "mmptf-common" or component["licenses"], package
+
+
+def test_the_archive_has_what_other_patch_releases_of_python_need(kit: Path) -> None:
+    pins = re.findall(
+        r"^([a-z0-9-]+)==(\S+) ; python_full_version [<>=]+ '\d+\.\d+\.\d+'",
+        (ROOT / "requirements.txt").read_text(),
+        re.M,
+    )
+    assert pins
+    for name, version in pins:
+        assert [*kit.glob(f"wheels/{name.replace('-', '_')}-{version}-*.whl")], name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -47,18 +47,21 @@ def run_guide(
     curl_options: str = "",
     instead: Mapping[str, str] = MappingProxyType({}),
     variables: Mapping[str, str] = MappingProxyType({}),
+    texts: Mapping[str, str] = MappingProxyType({}),
+    folder: Path | None = None,
 ) -> set[str]:
     """Run all commands of a guide in one shell, since each rests on those before it, and compare what they print.
 
-    The shell begins in a new folder that has the guide's files. `python` is the interpreter of the tests. What comes
-    back are the programs that are not installed, whose commands were left out.
+    The shell begins in a new folder, or in `folder`, which is given the guide's files. `python` is the interpreter of
+    the tests. What comes back are the programs that are not installed, whose commands were left out.
 
     addresses: port of the guide's `localhost` -> host and port where that process listens here
     curl_options: options that every curl of the guide gets
     instead: command of the guide -> what is run in its place; such a command prints nothing
     variables: of the environment of the shell, beside those of the tests
+    texts: further texts of commands and files, each with what stands for it here
     """
-    here = {f"localhost:{port}": address for port, address in addresses.items()}
+    here = {**texts, **{f"localhost:{port}": address for port, address in addresses.items()}}
 
     def local(text: str) -> str:
         for written, actual in here.items():
@@ -74,9 +77,10 @@ def run_guide(
     script = curl + "\n".join(f"{command}\necho '#'" for command, _ in entries)
     environment = {**os.environ, **variables}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as new:
+        folder = folder or Path(new)
         for name, text in guide_files(guide).items():
-            (Path(folder) / name).write_text(local(text), "utf-8")
+            (folder / name).write_text(local(text), "utf-8")
         answer = subprocess.run(
             ["bash", "-c", script],
             capture_output=True,

@@ -15,6 +15,7 @@ from mmptf_local.postgres import Postgres, _wheel_bin_dir, running_postgres
 from mmptf_local.processes import LOOPBACK, free_port
 from mmptf_local.state import temporary_state
 from tests.e2e.guides import guide_entries, guide_text, run_guide
+from tests.suite import ROOT
 
 # Without Docker the service runs as a process, with the settings of the same file.
 START = """start() { (set -a; . ./catalog.env; exec python -m mmptf_catalog serve) >> log.txt 2>&1 & SERVER=$!
@@ -99,3 +100,30 @@ def variables_of(server: Postgres, port: int) -> dict[str, str]:
         "PGPASSWORD": credentials.rpartition(":")[2],
         "PORT": str(port),
     }
+
+
+def named_beside_other_programs() -> list[str]:
+    """The tests that the table of features names, which has 30 rows or more."""
+    table = re.findall(
+        r"^## Beside other programs\n.*?^\|---[^\n]*\n((?:\|[^\n]*\n)+)", guide_text("operations"), re.M | re.S
+    )
+    rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table[0].splitlines()]
+    assert len(rows) >= 30
+    assert {cell for _, *others, _ in rows for cell in others} <= {"yes", "no", "partly", "?", "n/a"}
+    return [own.strip("`") for *_, own in rows if own != "no"]
+
+
+def test_each_feature_that_the_suite_has_beside_other_programs_has_a_test() -> None:
+    named = named_beside_other_programs()
+    assert len(named) == len(set(named))
+    for test in named:
+        file, _, name = test.partition("::")
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / file).read_text("utf-8"), re.M), test
+
+
+@pytest.mark.longer
+def test_each_of_these_tests_is_collected() -> None:
+    tests = named_beside_other_programs()
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-m", "", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

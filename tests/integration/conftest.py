@@ -113,6 +113,7 @@ def short_intervals() -> Iterator[None]:
     """Shorter waits and pauses than in production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(changes, "LOOK_SECONDS", 0.05)
+        patch.setattr(changes, "NOTIFIED_LOOK_SECONDS", 0.05)
         for name, value in {
             "WAIT_SECONDS": 1,
             "ANSWER_SECONDS": 1.4,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,13 +14,19 @@ from pydantic import Secret, SecretStr
 from mmptf_catalog.app import SERVICE as CATALOG
 from mmptf_common import cli
 from mmptf_common.process.findings import masked, of_settings
+from mmptf_common.process.metrics import Exposition, Figure
+from mmptf_common.storage.connections import SERVER_SETTINGS
 from mmptf_common.storage.schema_version import head
 from mmptf_funding.app import SERVICE as FUNDING
 from mmptf_funding.settings import FundingSettings
 from mmptf_gateway.__main__ import run as run_gateway
 from mmptf_local.cache import Cache
-from mmptf_local.processes import free_port
-from tests.conftest import execute, serving_url
+from mmptf_local.processes import LOOPBACK, free_port
+from tests.collector import running_collector
+from tests.conftest import execute, serving_app, serving_url
+from tests.drills.servers import PASSWORD
+from tests.integration.database_servers import Pair, pgbouncer, pgbouncer_program, replicated_pair
+from tests.integration.programme_writes import submitted
 from tests.tokens import identity, issuer
 
 NOWHERE = f"http://127.0.0.1:{free_port()}"
@@ -163,6 +171,12 @@ async def test_keys_that_cannot_be_fetched(check: Check, database_url: str) -> N
     )
     assert (code, found["identity"][0]) == (1, "failed")
     assert found["identity"][1].startswith(f"the keys of {NOWHERE} cannot be fetched (")
+    # The same provider under another name than its own.
+    other = issuer().url.replace(LOOPBACK, "localhost")
+    settings = {"ENVIRONMENT": "development", "IDENTITY_ISSUER": other, "IDENTITY_AUDIENCE": "mmptf"}
+    code, found = await check("catalog", DATABASE_URL=database_url, **settings)
+    assert code == 1
+    assert f"its configuration is of '{issuer().url}', and the same is expected" in found["identity"][1]
 
 
 async def test_the_gateway(check: Check, redis_server: Cache, catalogue_url: str) -> None:
@@ -173,6 +187,158 @@ async def test_the_gateway(check: Check, redis_server: Cache, catalogue_url: str
     assert (found["catalog"][0], found["funding"][0], found["redis"][0]) == ("ok", "warning", "ok")
     code, found = await check("gateway", SERVICES=f"funding={NOWHERE}")
     assert (code, found["funding"][0], found["redis"][0]) == (1, "failed", "warning")
+
+
+async def test_the_address_beside_a_pooler(check: Check, database_url: str, new_database: Callable[[str], str]) -> None:
+    other = new_database("funding")
+    served, role = serving_url(database_url), urlsplit(serving_url(database_url)).username
+    name, other_name = database_url.rpartition("/")[2], other.rpartition("/")[2]
+    for url, state, said in (
+        (served, "ok", f"{name} as {role}, without a pooler"),
+        (database_url, "warning", f"{name} as catalog: another role than {role} of DATABASE_URL"),
+        (other, "warning", f"{other_name} as funding: another database than {name} of DATABASE_URL"),
+        (f"postgresql://u:secret@{LOOPBACK}:{free_port()}/{name}", "warning", None),
+    ):
+        code, found = await check("catalog", DATABASE_URL=served, DATABASE_DIRECT_URL=url)
+        assert (code, found["direct"][0]) == (0, state), found
+        assert said is None or found["direct"][1] == said
+
+
+IGNORED = ", ".join(name for name in SERVER_SETTINGS if name not in ("application_name", "timezone"))
+
+
+@pytest.mark.skipif(pgbouncer_program() is None, reason="pgbouncer is not installed")
+@pytest.mark.parametrize(
+    ("mode", "state", "said"),
+    [
+        ("transaction", "warning", "a pooler, which shares its connections"),
+        ("session", "ok", "through a pooler that seems to give each its own connection"),
+    ],
+)
+async def test_a_pooler_at_the_address_beside_it(
+    check: Check, database_url: str, mode: str, state: str, said: str
+) -> None:
+    settings = (f"pool_mode = {mode}", f"ignore_startup_parameters = {IGNORED}")
+    served = serving_url(database_url)
+    with pgbouncer(str(pgbouncer_program()), served, *settings) as url:
+        for pooled in (url, served):
+            code, found = await check("catalog", DATABASE_URL=pooled, DATABASE_DIRECT_URL=url)
+            assert (code, found["direct"][0]) == (0, state), found
+            assert found["direct"][1].endswith(said)
+
+
+async def test_what_is_no_replica(check: Check, database_url: str) -> None:
+    served = serving_url(database_url)
+    for url, said in (
+        (served, "no streaming replica; reads go to the database"),
+        (f"postgresql://u:secret@{LOOPBACK}:{free_port()}/catalog", "; reads go to the database"),
+    ):
+        code, found = await check("catalog", DATABASE_URL=served, DATABASE_READ_URL=url)
+        assert (code, found["replica"][0]) == (0, "warning"), found
+        assert found["replica"][1].endswith(said)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with replicated_pair() as pair:
+        yield pair
+
+
+@pytest.mark.longer
+async def test_a_replica(check: Check, pair: Pair) -> None:
+    async def replica(url: str) -> tuple[str, str]:
+        code, found = await check("catalog", DATABASE_URL=pair.url(pair.primary), DATABASE_READ_URL=url)
+        assert code == 0, found
+        return found["replica"]
+
+    url = pair.url(pair.replica)
+    state, said = await replica(url)
+    assert state == "ok", said
+    assert ", catalog as catalog_serve, has all writes" in said
+    pair.primary.run("GRANT CONNECT ON DATABASE postgres TO PUBLIC", f"CREATE ROLE reads LOGIN PASSWORD '{PASSWORD}'")
+    pair.primary.run("GRANT CONNECT ON DATABASE catalog TO reads")
+    for unsuitable, why in (
+        (f"{url.removesuffix('/catalog')}/postgres", "another database than catalog of DATABASE_URL"),
+        (url.replace("//catalog_serve:", "//reads:"), "the role may not read alembic_version, call, "),
+    ):
+        state, said = await replica(unsuitable)
+        assert state == "warning"
+        assert why in said
+        assert said.endswith("; reads go to the database")
+    pair.replica.run("SELECT pg_wal_replay_pause()")
+    try:
+        async with serving_app("catalog", pair.url(pair.primary)) as (_, client):
+            assert (await submitted(client)).status_code == 201
+        state, said = await replica(url)
+        assert state == "warning"
+        assert "lacks 1 writes and " in said
+    finally:
+        pair.replica.run("SELECT pg_wal_replay_resume()")
+    assert (await replica(url))[0] == "ok"
+    if program := pgbouncer_program():
+        settings = ("pool_mode = transaction", f"ignore_startup_parameters = {IGNORED}")
+        with pgbouncer(program, url, *settings) as pooled:
+            state, said = await replica(pooled)
+        assert state == "warning"
+        assert "a pooler is in between" in said
+
+
+@asynccontextmanager
+async def figures_at(port: int, service: str) -> AsyncIterator[None]:
+    """The figures of a process of this name, answered as each process answers its own."""
+
+    async def nothing_more() -> Iterable[Figure]:
+        return ()
+
+    exposition = Exposition(service, "0.1.0", "0123456789ab")
+    exposition.ask(nothing_more)
+    with exposition.served(LOOPBACK, port):
+        yield
+
+
+async def test_the_port_of_the_figures(check: Check, database_url: str, catalogue_url: str) -> None:
+    port = free_port()
+    settings = {"DATABASE_URL": serving_url(database_url), "HOST": LOOPBACK, "METRICS_PORT": str(port)}
+
+    async def metrics(code: int) -> tuple[str, str]:
+        found = await check("catalog", **settings)
+        assert found[0] == code
+        return found[1]["metrics"]
+
+    assert await metrics(0) == ("ok", f"port {port} of {LOOPBACK} is free")
+    async with figures_at(port, "catalog"):
+        assert await metrics(0) == ("ok", f"port {port} of {LOOPBACK} answers for the catalog that runs")
+    async with figures_at(port, "funding"):
+        assert await metrics(1) == ("failed", f"port {port} of {LOOPBACK} is in use by the figures of funding")
+        gateway = {"HOST": LOOPBACK, "METRICS_PORT": str(port), "SERVICES": f"catalog={catalogue_url}"}
+        code, found = await check("gateway", **gateway)
+        assert (code, found["metrics"][0]) == (1, "failed")
+    with socket.create_server((LOOPBACK, port)):
+        state, said = await metrics(1)
+        assert (state, said.partition("(")[0]) == ("failed", f"port {port} of {LOOPBACK} is not to be had ")
+
+
+async def test_the_collector_of_spans(check: Check, database_url: str, catalogue_url: str) -> None:
+    with running_collector() as collector:
+        for endpoint, state, said in (
+            (collector.url, "ok", f"{collector.url} takes spans"),
+            (catalogue_url, "warning", f"{catalogue_url} takes no spans (404)"),
+            (
+                NOWHERE.replace("//", "//u:secret@"),
+                "warning",
+                f"{NOWHERE.replace('//', '//u:***@')} cannot be reached (",
+            ),
+        ):
+            settings = {
+                "DATABASE_URL": serving_url(database_url),
+                "ENVIRONMENT": "development",
+                "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            }
+            code, found = await check("catalog", **settings)
+            assert (code, found["telemetry"][0]) == (0, state), found
+            assert found["telemetry"][1].startswith(said)
+        # A request without a span is what is sent.
+        assert (collector.bodies, collector.spans) == ([b""], [])
 
 
 @pytest.mark.parametrize(

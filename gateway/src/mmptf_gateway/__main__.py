@@ -13,7 +13,15 @@ from pydantic import ValidationError
 
 from mmptf_common.http import openapi
 from mmptf_common.process.build import described
-from mmptf_common.process.findings import Finding, State, check, of_services, of_settings
+from mmptf_common.process.findings import (
+    Finding,
+    State,
+    check,
+    of_metrics_port,
+    of_services,
+    of_settings,
+    of_telemetry,
+)
 from mmptf_common.process.server import serve
 from mmptf_common.process.settings import settings_errors
 from mmptf_gateway.app import create_app
@@ -32,7 +40,7 @@ def run(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=described("mmptf-gateway"))
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("serve", help="answer HTTP requests on HOST:PORT for the services in SERVICES")
-    verbs.add_parser("check", help="look whether it could serve: settings, Redis, services")
+    verbs.add_parser("check", help="look whether it could serve: settings, Redis, figures, spans, services")
     printing = verbs.add_parser("openapi", help="print the merged contract of the given ones, without a server")
     printing.add_argument("contracts", nargs="+", metavar="NAME=FILE", help="a service and its openapi.json")
     given = parser.parse_args(arguments)
@@ -54,10 +62,12 @@ async def _findings(settings: GatewaySettings) -> list[Finding]:
     # Its client takes memory that no other verb needs.
     from mmptf_common.storage.cache import of_redis
 
-    redis, services = await asyncio.gather(of_redis(settings), of_services(settings.services))
+    redis, metrics, spans, services = await asyncio.gather(
+        of_redis(settings), of_metrics_port(settings, "gateway"), of_telemetry(settings), of_services(settings.services)
+    )
     if all(finding.state is not State.OK for finding in services):
         services = [replace(finding, state=State.FAILED) for finding in services]
-    return [*of_settings(settings), redis, *services]
+    return [*of_settings(settings), *redis, *metrics, *spans, *services]
 
 
 def _print_merged(files: list[str]) -> int:

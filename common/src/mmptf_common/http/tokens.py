@@ -284,8 +284,12 @@ class KeySet:
         """The URL of the keys in the issuer's configuration (OpenID Connect Discovery 1.0, section 4)."""
         document = await self._document(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         url = document.get("jwks_uri")
-        if document.get("issuer") != self._issuer or not isinstance(url, str):
-            raise ValueError("the configuration is not of this issuer, or names no keys")
+        if (named := document.get("issuer")) != self._issuer:
+            raise ValueError(
+                f"its configuration is of {named!r}"[:200] + ", and the same is expected, letter by letter"
+            )
+        if not isinstance(url, str):
+            raise ValueError("its configuration names no keys")
         if self._issuer.startswith("https:") and not url.startswith("https:"):
             raise ValueError("the keys are not offered over https")
         return url

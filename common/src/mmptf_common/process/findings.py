@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
+import socket
+import ssl
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from opentelemetry.util.re import parse_env_headers
 from pydantic import Secret, SecretStr
 
+from mmptf_common.process import telemetry
 from mmptf_common.process.settings import ServerSettings
 
 # Seconds for each question to another service.
@@ -65,7 +71,10 @@ def _shown(value: object) -> str:
     if isinstance(value, Mapping):
         # Of a table of values, as that of organizations, their number.
         return ",".join(f"{key}={len(each) if isinstance(each, Mapping) else each}" for key, each in value.items())
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    # The address of a collector may have a password.
+    return masked(value) if isinstance(value, str) and "://" in value and "@" in value else str(value)
 
 
 def masked(url: str) -> str:
@@ -84,6 +93,71 @@ def masked(url: str) -> str:
 def reason(error: BaseException) -> str:
     """Why something failed, in one line: the lines after the first of a message link to a library's documentation."""
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+async def of_metrics_port(settings: ServerSettings, service: str) -> list[Finding]:
+    """Whether the figures could be read at their port, or are read there already; service: the name of the process."""
+    port = settings.metrics_port
+    if port is None:
+        return []
+    try:
+        family, *_, address = socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            # As the server does: connections that have just been closed are none that listens.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+        return [Finding(State.OK, "metrics", f"port {port} of {settings.host} is free")]
+    except OSError as error:
+        taken = error.strerror
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # it is asked there
+    name = await _of_figures(f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics")
+    if name == service:
+        return [Finding(State.OK, "metrics", f"port {port} of {settings.host} answers for the {service} that runs")]
+    by = f"in use by the figures of {name}" if name else f"not to be had ({taken})"
+    return [Finding(State.FAILED, "metrics", f"port {port} of {settings.host} is {by}")]
+
+
+async def _of_figures(url: str) -> str | None:
+    """The name of the process of the suite whose figures are at this address; None where there are none."""
+    import httpx
+
+    try:
+        async with asyncio.timeout(_SECONDS), httpx.AsyncClient(timeout=_SECONDS, trust_env=False) as client:
+            answer = await client.get(url)
+    except (httpx.HTTPError, OSError, TimeoutError):
+        return None
+    found = re.search(r'^mmptf_build_info\{[^}]*service="([^"]+)"', answer.text, re.MULTILINE)
+    return found[1] if found else None
+
+
+async def of_telemetry(settings: ServerSettings) -> list[Finding]:
+    """Whether the collector takes a request without spans, where one is set; a process serves without it, too."""
+    endpoint = settings.otel_exporter_otlp_endpoint
+    if endpoint is None:
+        return []
+    import httpx
+
+    try:
+        with telemetry.sending(endpoint, "check", "check"):
+            pass
+        certificate = os.environ.get("OTEL_EXPORTER_OTLP_CERTIFICATE")
+        verify = ssl.create_default_context(cafile=certificate)
+        headers = parse_env_headers(os.environ.get("OTEL_EXPORTER_OTLP_HEADERS", ""), liberal=True)
+        async with asyncio.timeout(_SECONDS), httpx.AsyncClient(timeout=_SECONDS, verify=verify) as client:
+            answer = await client.post(
+                f"{endpoint.rstrip('/')}/v1/traces",
+                headers={**headers, "Content-Type": "application/x-protobuf"},
+                content=b"",
+            )
+    except telemetry.NoTelemetry as error:
+        return [Finding(State.FAILED, "telemetry", str(error))]
+    except TimeoutError:
+        return [Finding(State.WARNING, "telemetry", f"{masked(endpoint)} does not answer within {_SECONDS} s")]
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        return [Finding(State.WARNING, "telemetry", f"{masked(endpoint)} cannot be reached ({reason(error)})")]
+    if answer.is_success:
+        return [Finding(State.OK, "telemetry", f"{masked(endpoint)} takes spans")]
+    return [Finding(State.WARNING, "telemetry", f"{masked(endpoint)} takes no spans ({answer.status_code})")]
 
 
 async def of_services(addresses: Mapping[str, str]) -> list[Finding]:

@@ -60,18 +60,31 @@ class SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+def changing_text(text: str) -> Callable[[], str] | None:
+    """What gives the text that the file of a secret has at that time; None where the secret is from no file.
+
+    A file that cannot be read any more is as it was.
+    """
+    if not (file := _files.get(text)):
+        return None
+
+    def now() -> str:
+        found = _read(file, "")
+        return text if isinstance(found, NoValue) else found
+
+    return now
+
+
 def changing_password(url: str) -> Callable[[], str] | None:
     """What a driver asks for the password of each new connection: the one of the URL that is in the file then.
 
-    None where the URL is from no file: it has the password, or the driver finds one. A file that cannot be read any
-    more is as it was.
+    None where the URL is from no file: it has the password, or the driver finds one.
     """
-    if not (file := _files.get(url)):
+    if not (now := changing_text(url)):
         return None
 
     def password() -> str:
-        found = _read(file, "")
-        parts = urlsplit(url if isinstance(found, NoValue) else found)
+        parts = urlsplit(now())
         # Unlike in a form, + is a plus.
         parameters = dict(pair.partition("=")[::2] for pair in parts.query.split("&"))
         return unquote(parameters.get("password", parts.password or ""))

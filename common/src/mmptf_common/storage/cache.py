@@ -253,17 +253,17 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-async def of_redis(settings: ServerSettings) -> Finding:
+async def of_redis(settings: ServerSettings) -> list[Finding]:
     """Whether Redis stores a value and returns it; a process serves without it, too."""
     if settings.redis_url is None:
-        return Finding(State.WARNING, "redis", "none: aggregates are computed at each request, limits counted alone")
+        return [Finding(State.WARNING, "redis", "none: aggregates are computed at each request, limits counted alone")]
     async with open_cache(settings.redis_url.get_secret_value(), "check", "check") as cache:
         # There is no event for the first attempt, which ends by itself.
         while not cache.takes_messages and cache.state().reason is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         if why := cache.state().reason:
-            return Finding(State.WARNING, "redis", why)
-    return Finding(State.OK, "redis", "stores and returns a value")
+            return [Finding(State.WARNING, "redis", why)]
+    return [Finding(State.OK, "redis", "stores and returns a value")]
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -19,8 +19,10 @@ from redis.asyncio import (
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from mmptf_common.process.redis_url import RedisUrl, read_redis_url
+from mmptf_common.process.secret_files import changing_text
 
 # Seconds in which one Sentinel says which server is the master; then the next one is asked.
 SENTINEL_SECONDS = 0.5
@@ -55,6 +57,22 @@ class Client:
             await self.redis.connection_pool.disconnect()
 
 
+class _Credentials(CredentialProvider):
+    """Name and password of each new connection: those of the URL that its file has then, or had last."""
+
+    def __init__(self, read: RedisUrl, now: Callable[[], str], *, of_sentinels: bool) -> None:
+        self._read, self._now, self._of_sentinels = read, now, of_sentinels
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        with suppress(ValueError):
+            self._read = read_redis_url(self._now())
+        username, password = _names(self._read, of_sentinels=self._of_sentinels)
+        return (username, password or "") if username else (password or "",)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
+
 @asynccontextmanager
 async def open_client(url: str, *, seconds: float, parser: Any = None) -> AsyncIterator[Client]:
     """A client that connects when it is first used.
@@ -65,14 +83,14 @@ async def open_client(url: str, *, seconds: float, parser: Any = None) -> AsyncI
     read = read_redis_url(url)
     if read.kind == "cluster":
         # A node that has taken the place of another one is learnt of by the first failure.
-        options = {**_options(read, seconds), "retry": Retry(NoBackoff(), 1), **_tls(read)}
+        options = {**_options(url, read, seconds), "retry": Retry(NoBackoff(), 1), **_tls(read)}
         cluster = RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in read.hosts], **options)
         try:
             yield Client(cluster, 0)
         finally:
             await cluster.aclose()
         return
-    async with _pool(read, seconds, parser) as pool:
+    async with _pool(url, read, seconds, parser) as pool:
         yield Client(Redis(connection_pool=pool), read.database)
 
 
@@ -88,12 +106,12 @@ async def open_connection(url: str, *, seconds: float, parser: Any) -> AsyncIter
         kind = Connection if read.tls is None else SSLConnection
         # At the next attempt another one.
         host, port = random.choice(read.hosts)  # noqa: S311  # nothing is secret in it
-        options: dict[str, Any] = {**_options(read, seconds), **(read.tls or {})}
+        options: dict[str, Any] = {**_options(url, read, seconds), **(read.tls or {})}
         connection: Any = kind(host=host, port=port, parser_class=parser, **options)
         async with _connected(connection):
             yield connection
         return
-    async with _pool(read, seconds, parser) as pool:
+    async with _pool(url, read, seconds, parser) as pool:
         connection = pool.make_connection()  # type: ignore[no-untyped-call]
         async with _connected(connection):
             yield connection
@@ -111,16 +129,14 @@ async def _connected(connection: Any) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _pool(read: RedisUrl, seconds: float, parser: Any) -> AsyncIterator[ConnectionPool]:
-    options = {**_options(read, seconds), "db": read.database}
+async def _pool(url: str, read: RedisUrl, seconds: float, parser: Any) -> AsyncIterator[ConnectionPool]:
+    options = {**_options(url, read, seconds), "db": read.database}
     if parser:
         options["parser_class"] = parser
     if read.kind == "sentinel":
         assert read.service
-        own = {"username": None, "password": None, **read.sentinel}
-        sentinel = Sentinel(  # type: ignore[no-untyped-call]
-            read.hosts, sentinel_kwargs={**_options(read, SENTINEL_SECONDS), **own, **_tls(read)}
-        )
+        own = {**_options(url, read, SENTINEL_SECONDS, of_sentinels=True), **_tls(read)}
+        sentinel = Sentinel(read.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
         try:
             pool = sentinel.master_for(read.service, **options, **_tls(read)).connection_pool
             try:
@@ -147,10 +163,20 @@ def _tls(read: RedisUrl) -> dict[str, Any]:
     return {} if read.tls is None else {"ssl": True, **read.tls}
 
 
-def _options(read: RedisUrl, seconds: float) -> dict[str, Any]:
+def _names(read: RedisUrl, *, of_sentinels: bool) -> tuple[str | None, str | None]:
+    """Name and password at the servers, or at the Sentinels."""
+    return (read.sentinel.get("username"), read.sentinel.get("password")) if of_sentinels else (
+        read.username, read.password
+    )  # fmt: skip
+
+
+def _options(url: str, read: RedisUrl, seconds: float, *, of_sentinels: bool = False) -> dict[str, Any]:
+    username, password = _names(read, of_sentinels=of_sentinels)
+    credentials: dict[str, Any] = {"username": username, "password": password}
+    if password and (now := changing_text(url)):
+        credentials = {"credential_provider": _Credentials(read, now, of_sentinels=of_sentinels)}
     return {
-        "username": read.username,
-        "password": read.password,
+        **credentials,
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "retry": Retry(NoBackoff(), 0),
