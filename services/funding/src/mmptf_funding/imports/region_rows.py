@@ -107,7 +107,6 @@ def _office_row(row: template.OfficeRow, position: int, at: datetime) -> Regiona
         member_states=_located(row.member_states),
         offices=row.offices,
         staff=row.staff,
-        hosted_in=row.hosted_in,
         role=row.role,
         footnote=row.footnote,
         note=row.note,

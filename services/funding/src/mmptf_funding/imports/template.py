@@ -473,7 +473,6 @@ class OfficeRow(Row):
     ] = []
     offices: Annotated[Whole | None, Field(ge=0, description="number of offices in the region")] = None
     staff: Annotated[Whole | None, Field(ge=0, description="number of staff in the region")] = None
-    hosted_in: Annotated[Text | None, Field(description="in whose premises it is")] = None
     role: Annotated[Text | None, Field(description="what it does, in words of one's own")] = None
     footnote: Annotated[Text | None, Field(description="what has to be shown with its countries")] = None
     note: Annotated[Text | None, Field(description="what a reader has to know of it")] = None

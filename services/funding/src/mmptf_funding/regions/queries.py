@@ -135,7 +135,7 @@ OFFICES = Listing(
         "covers": _located("covers"),
         "covers_as_printed": "record->>'covers_as_printed'",
         "member_states": _located("member_states"),
-        **{name: f"record->>'{name}'" for name in ("offices", "staff", "hosted_in", "role", "footnote", "note")},
+        **{name: f"record->>'{name}'" for name in ("offices", "staff", "role", "footnote", "note")},
         **_SOURCE,
     },
 )

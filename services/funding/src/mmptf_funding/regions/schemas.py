@@ -130,8 +130,6 @@ class RegionalOffice(ResponseModel):
     """Number of the publisher's offices in the region; null where it is not stated."""
     staff: int | None
     """Number of the publisher's staff in the region; null where it is not stated."""
-    hosted_in: str | None
-    """Organization or office in whose premises it is; null where it is not stated."""
     role: str | None
     """What it does, in words of our own; null where it is not stated."""
     footnote: str | None
