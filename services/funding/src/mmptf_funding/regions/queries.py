@@ -43,10 +43,11 @@ _ITEMS = "FROM framework_item AS item WHERE item.framework = rows.code"
 # A framework is stored without its items, which are records of their own.
 _WITH_ITEMS = f"""left(record::text, -1)
     || ',"levels":' || (SELECT '[' || coalesce(string_agg(json_build_object('code', level, 'name', name)::text, ','
-                                                          ORDER BY first), '') || ']'
+                                                          ORDER BY first, level, name), '') || ']'
                           FROM (SELECT level, record->>'level_as_printed' AS name, min(position) AS first
                                   {_ITEMS} GROUP BY 1, 2) AS named)
-    || ',"items":[' || (SELECT coalesce(string_agg(item.record::text, ',' ORDER BY position), '') {_ITEMS}) || ']}}'"""
+    || ',"items":['
+    || (SELECT coalesce(string_agg(item.record::text, ',' ORDER BY position, code), '') {_ITEMS}) || ']}}'"""
 
 FRAMEWORKS = Listing(
     path=f"{PATH}/editions/{{edition}}/frameworks",
