@@ -36,7 +36,7 @@ def test_commands_of_the_readme(suite: Suite, command: str, output: str) -> None
     ("guide", "commands", "times"),
     [
         ("frontend", 7, 1),
-        ("analysts", 8, 1),
+        ("analysts", 9, 1),
         ("report", 1, 1),
         ("integrators", 25, 2),
         ("assessors", 80, 1),

@@ -25,10 +25,11 @@ def today() -> date:
 
 
 def body(**members: Any) -> dict[str, Any]:
-    """A complete draft under a new code; a member that is None is not sent."""
-    return {
-        k: v for k, v in {**CONTENT, "programme_code": f"LIFE-{next(NUMBERS):03}", **members}.items() if v is not None
-    }
+    """A complete draft under a new code; a member that is None is not sent, nor are localities of other places."""
+    if "places" in members:
+        members = {"localities": None, **members}
+    sent = {**CONTENT, "programme_code": f"LIFE-{next(NUMBERS):03}", **members}
+    return {name: value for name, value in sent.items() if value is not None}
 
 
 async def drafted(client: httpx.AsyncClient, who: Who = AGENCY, **members: Any) -> httpx.Response:

@@ -28,8 +28,8 @@ FACETS, LIST, ITEM = f"{API}/programmes/facets", f"{API}/programmes", f"{API}/pr
 # What the other build does otherwise: the order of facets, which no contract shows, and what a record holds.
 CHANGES = {
     "ORDER BY n DESC, value)": "ORDER BY value)",
-    'record: str = "record::text"\n    in_feed': (
-        "record: str = \"(record::jsonb || jsonb_build_object('other', true))::text\"\n    in_feed"
+    'rows="programme",\n    record=completed("record::text", **_LISTS)': (
+        'rows="programme",\n    record="(record::jsonb || jsonb_build_object(\'other\', true))::text"'
     ),
 }
 

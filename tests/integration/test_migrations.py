@@ -355,8 +355,9 @@ AMENDED, CREATED = SEEDED + timedelta(days=1), SEEDED + timedelta(days=2)
 
 
 def given(entity: str, record: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A stored record as readers get it: a fact that could not be computed had no such member."""
-    return {"computed": None, **record} if record and entity == "fact" else record
+    """A stored record as readers get it: with the members that those of its kind did not always have."""
+    lacking: dict[str, dict[str, Any]] = {"fact": {"computed": None}, "document": {"contacts": [], "gaps": []}}
+    return {**lacking.get(entity, {}), **record} if record else record
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from tests.writes import write_sql
 
 Databases = Callable[[str], str]
 ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
-# The last part of the paths whose answers are computed from many records.
+# The last parts of the paths whose answers are computed from many records.
 COMPUTED = (
-    "agreement", "capitalization", "commitments", "criteria", "facets", "figures", "indicator", "over-time", "pipeline",
-    "progress", "reconciliation", "report", "results-progress", "reviewers", "statement", "totals",
+    "agreement", "capitalization", "commitments", "criteria", "facets", "indicator", "over-time", "pipeline",
+    "progress", "reconciliation", "report", "results-progress", "reviewers", "statement", "totals", "{code}/figures",
 )  # fmt: skip
 COMPUTED_BELOW = ("/statement/", "/period-statements/", "/reconciliation/")
 # What has a table of its groups only.
@@ -55,7 +55,7 @@ def expected(service: str, path: str) -> set[ReadKind]:
         return {ReadKind.PROBE}
     if not path.startswith(f"/{service}/v1/") or path in WITHOUT_DATABASE:
         return set()
-    computed = path.rpartition("/")[2] in COMPUTED or any(part in path for part in COMPUTED_BELOW)
+    computed = path.endswith(tuple(f"/{end}" for end in COMPUTED)) or any(part in path for part in COMPUTED_BELOW)
     return {ReadKind.COMPUTED if computed else ReadKind.PAGE}
 
 

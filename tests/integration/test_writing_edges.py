@@ -120,7 +120,7 @@ async def test_an_approved_programme_keeps_its_budget_lines(client: httpx.AsyncC
 
 
 async def test_the_label_of_places_is_of_the_places(client: httpx.AsyncClient) -> None:
-    note = await submitted(client)
+    note = await submitted(client, localities=[])
     amended = await amend(client, note.json()["code"], places=[{"code": "TZA"}, {"code": "RWA"}])
     assert amended.json()["place_label"] == "United Republic of Tanzania, Rwanda"
 
