@@ -479,7 +479,8 @@ def _results_indicator(raw_schema: Json, name: str) -> Json:
     targets = {**schemas[name]["properties"]["targets"], "maxItems": 1}
     said: Json = {
         "targets": targets,
-        "responsible_organization": {"enum": ["ILO", None]},
+        # One that takes part in the programme, and none of an indicator of the Fund.
+        "responsible_organization": {"const": None},
         "disaggregations": {"const": EXAMPLE_PROGRAMME_INDICATOR["disaggregations"]},
     }
     if name == "ResultsIndicatorSent":

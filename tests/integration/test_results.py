@@ -207,6 +207,11 @@ async def test_what_is_wrong_with_an_indicator_is_named(
     assert errors(await describe(marker_service, **members)) == expected
 
 
+async def test_no_organization_reports_an_indicator_of_the_fund(marker_service: Markers) -> None:
+    answer = await describe(marker_service, FUND, programme=None, responsible_organization="ILO")
+    assert errors(answer) == [("not_applicable", "/responsible_organization")]
+
+
 @pytest.mark.parametrize(
     ("members", "expected"),
     [

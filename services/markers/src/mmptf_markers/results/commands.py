@@ -186,8 +186,7 @@ def _indicator_errors(
     yield from rules.indicator_errors(
         indicator.unit, indicator.aggregation, indicator.baseline, sent, indicator.disaggregations
     )
-    if participants is not None:
-        yield from rules.responsible_errors(indicator.responsible_organization, participants)
+    yield from rules.responsible_errors(indicator.responsible_organization, participants)
 
 
 async def _value(

@@ -148,10 +148,16 @@ def missing_codes_errors(
             yield error_detail(ProblemCode.MISSING_MEMBER, detail, pointer=pointer, allowed=[code])
 
 
-def responsible_errors(organization: Code | None, participants: frozenset[str]) -> Iterator[ErrorDetail]:
-    """An error where the responsible organization of a programme's indicator takes no part in the programme."""
-    if organization and organization not in participants:
-        pointer = "/responsible_organization"
+def responsible_errors(organization: Code | None, participants: frozenset[str] | None) -> Iterator[ErrorDetail]:
+    """An error where the responsible organization takes no part in the programme, or the indicator is of the Fund.
+
+    participants: the organizations that take part in the programme; None for an indicator of the Fund
+    """
+    pointer = "/responsible_organization"
+    if organization and participants is None:
+        detail = f"{pointer}: indicators of the Fund are reported by its management unit, and by no organization"
+        yield error_detail(ProblemCode.NOT_APPLICABLE, detail, pointer=pointer, allowed=["null"])
+    elif organization and participants is not None and organization not in participants:
         detail = f"{pointer}: {organization} takes no part in the programme"
         yield error_detail(ProblemCode.NOT_TAKING_PART, detail, pointer=pointer, allowed=sorted(participants))
 

@@ -161,7 +161,9 @@ class ResultsIndicatorSent(RequestModel):
     means_of_verification: LongText | None = None
     """Where its values come from and how they are checked, such as attendance lists."""
     responsible_organization: OrganizationCode | None = None
-    """Code of the organization that reports it; of a programme's indicator one that takes part in the programme."""
+    """Code of the organization that reports it, which takes part in the programme; null for an indicator of the Fund,
+    which its management unit reports.
+    """
     disaggregations: Annotated[_Disaggregations, Field(max_length=20)] = {}
     """How values may be divided: dimension, such as `sex`, and its codes, such as `women` and `men`. Each dimension
     also takes `not_stated`, which is not listed.
@@ -243,7 +245,9 @@ class ResultsIndicator(ResponseModel):
     means_of_verification: str | None
     """Where its values come from and how they are checked; null where that is not stated."""
     responsible_organization: Code | None
-    """Code of the organization that reports it, as at `/catalog/v1/organizations`; null where none is stated."""
+    """Code of the organization that reports it, as at `/catalog/v1/organizations`; null where none is stated, and for
+    indicators of the Fund.
+    """
     disaggregations: dict[Code, list[Code]]
     """How values may be divided: dimension, such as `sex`, and its codes; each dimension also takes `not_stated`."""
     computed: bool
