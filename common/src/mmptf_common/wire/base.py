@@ -13,7 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 from typing_extensions import TypeAliasType
@@ -103,6 +103,14 @@ class _InContracts:
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(core_schema), "pattern": worded(texts.PATTERN_IN_CONTRACTS, texts.IN_WORDS)}
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# For a strict whole number in a body, behind its limits: JSON may also write it with a point, such as 12.0.
+WHOLE = BeforeValidator(_whole)
 
 
 # Types of what callers send: text that shows something, is no formula and hides nothing, and a day from 1990 to 2099,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, PlainSerializer, TypeAdapter, WithJsonSchema, model_validator
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, ListedCode, ResponseModel, worded
+from mmptf_common.wire.base import WHOLE, Code, ListedCode, ResponseModel, worded
 from mmptf_common.wire.codes import (
     AmountPrecision,
     BudgetCategory,
@@ -22,7 +22,7 @@ from mmptf_common.wire.codes import (
 from mmptf_common.wire.money import AmountText
 from mmptf_common.wire.sources import Gap, SourceRef
 
-Year = Annotated[int, Field(strict=True, ge=2016, le=2100)]
+Year = Annotated[int, Field(strict=True, ge=2016, le=2100), WHOLE]
 # An amount or a per cent with two decimal places: a Decimal in Python, a string in JSON.
 Hundredths = Annotated[Decimal, PlainSerializer("{:.2f}".format, return_type=str, when_used="json")]
 Amount = Annotated[Hundredths, WithJsonSchema(TypeAdapter(AmountText).json_schema())]

@@ -48,6 +48,7 @@ from mmptf_common.http.parameters import (
 from mmptf_common.http.search import HOW
 from mmptf_common.routers.cards import Card
 from mmptf_common.wire.base import (
+    WHOLE,
     Code,
     Day,
     ListedCode,
@@ -643,7 +644,7 @@ class ProgrammePartnerSent(RequestModel):
     """Name of the partner, or of all that are meant together, such as `ministries`."""
     country: ListedCode | None = None
     """ISO 3166-1 alpha-3 code of the country of the partner, such as `KEN`; null where it has none."""
-    number: Annotated[int, Field(strict=True, ge=1, le=10000)] | None = None
+    number: Annotated[int, Field(strict=True, ge=1, le=10000), WHOLE] | None = None
     """How many they are, where one entry stands for several, such as 3 for three ministries."""
 
 
@@ -659,7 +660,7 @@ class ProgrammeBeneficiarySent(RequestModel):
 class ProgrammeComponentSent(RequestModel):
     """One of the parts into which the programme is divided."""
 
-    number: Annotated[int, Field(strict=True, ge=1, le=99)]
+    number: Annotated[int, Field(strict=True, ge=1, le=99), WHOLE]
     """Number of the part, from 1; no two parts have the same."""
     name: Name | None = None
     """Short name of the part; null where it has none."""

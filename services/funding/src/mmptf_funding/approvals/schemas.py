@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mmptf_common.http.parameters import ListQuery, Values, order_by
 from mmptf_common.wire.attachments import Attachment, AttachmentSent
-from mmptf_common.wire.base import Code, Day, ListedCode, RequestModel, ResponseModel, Text
+from mmptf_common.wire.base import WHOLE, Code, Day, ListedCode, RequestModel, ResponseModel, Text
 from mmptf_common.wire.money import AmountSent, Money
 from mmptf_common.wire.pages import Page
 from mmptf_common.wire.sources import SourceRef
@@ -83,7 +83,7 @@ class TransferProposalSent(RequestModel):
     """Code of the programme that it is for, as in the catalogue."""
     organization: ListedCode
     """Code of the participating UN organization that receives it, as in the catalogue."""
-    tranche: Annotated[int, Field(ge=1, le=99)] | None = None
+    tranche: Annotated[int, Field(strict=True, ge=1, le=99), WHOLE] | None = None
     """Number of the instalment, from 1, where it is paid in several."""
     corrects: Code | None = None
     """Code of an earlier entry whose mistake this one makes good; both go on to count."""

@@ -14,6 +14,7 @@ from mmptf_common.routers.cards import Card
 from mmptf_common.wire.attachments import Attachment, AttachmentSent
 from mmptf_common.wire.base import (
     COUNTRY_PATTERN,
+    WHOLE,
     Code,
     Day,
     ListedCode,
@@ -175,7 +176,7 @@ class LedgerEntrySent(RequestModel):
     ] = None
     category: BudgetCategory | None = None
     """UNSDG budget category of an expenditure."""
-    tranche: Annotated[int, Field(ge=1, le=99)] | None = None
+    tranche: Annotated[int, Field(strict=True, ge=1, le=99), WHOLE] | None = None
     """Number of the instalment, from 1, where a transfer is paid in several."""
     follows: Code | None = None
     """For a commitment the code of the pledge that it confirms; for a deposit that of the commitment that it pays, and
