@@ -277,15 +277,16 @@ def test_older_databases_of_every_version_are_tried() -> None:
     every = {
         "catalog": (
             *("0001", "0003", "0004", "catalog_0008", "catalog_0009", "catalog_0012", "catalog_0015", "catalog_0016"),
-            *("catalog_0017", "catalog_0019"),
+            *("catalog_0017", "catalog_0019", "catalog_0021"),
         ),
         "funding": (
             *("0001", "0002", "0003", "0004", "0005", "funding_0009", "funding_0010", "funding_0013", "funding_0015"),
             *("funding_0016", "funding_0019", "funding_0020", "funding_0029", "funding_0034", "funding_0036"),
+            *("funding_0038",),
         ),
         "markers": (
             *("0001", "0002", "0005", "0006", "0007", "markers_0012", "markers_0013", "markers_0015", "markers_0017"),
-            *("markers_0018", "markers_0020", "markers_0021", "markers_0025", "markers_0026"),
+            *("markers_0018", "markers_0020", "markers_0021", "markers_0025", "markers_0026", "markers_0027"),
         ),
     }
     assert sorted((v.service, v.version) for v in ONE_OF_EACH_VERSION) == [
