@@ -249,7 +249,7 @@ async def test_what_is_not_known_is_named_with_what_is_allowed(
     assert await marker_service.revision() == before
 
 
-@pytest.mark.parametrize("given", [1.0, True, None, "1", "", [1], {"answer": 1}, -1, 10**30, "x" * 5000, "a\0b"])
+@pytest.mark.parametrize("given", [1.5, True, None, "1", "", [1], {"answer": 1}, -1, 10**30, "x" * 5000, "a\0b"])
 async def test_an_answer_is_a_level_of_the_scale_and_nothing_like_one(marker_service: Markers, given: Any) -> None:
     code = await marker_service.copied()
     begun = await marker_service.begin(code, stage="concept_note", answers={"equality": answer(given)})
@@ -258,6 +258,13 @@ async def test_an_answer_is_a_level_of_the_scale_and_nothing_like_one(marker_ser
     refusal = await marker_service.patch(draft, answers={"equality": answer(given)})
     assert refusal.status_code == 422, refusal.text
     assert all(error["pointer"].startswith("/answers/equality") for error in refusal.json()["errors"])
+
+
+async def test_an_answer_may_be_a_whole_number_with_a_point(marker_service: Markers) -> None:
+    code = await marker_service.copied()
+    begun = await marker_service.begin(code, stage="concept_note", answers={"equality": answer(1.0)})
+    assert begun.status_code == 201, begun.text
+    assert '"answer":1,' in begun.text
 
 
 async def test_all_errors_of_the_answers_are_reported_at_once(marker_service: Markers) -> None:

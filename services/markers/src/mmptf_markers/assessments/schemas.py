@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 from typing_extensions import TypeAliasType
 
 from mmptf_common.wire.base import (
+    WHOLE,
     Code,
     Day,
     ListedCode,
@@ -96,7 +97,7 @@ GradeBasis = TypeAliasType(
 - `reviewed`: what the review found: on an appeal, else in a settlement, else the first one
 """
 
-Year = Annotated[int, Field(ge=2000, le=2100, examples=[2025])]
+Year = Annotated[int, Field(strict=True, ge=2000, le=2100, examples=[2025]), WHOLE]
 
 
 def _as_sent(stored: Any) -> Any:

@@ -1,16 +1,16 @@
 """The result of scoring: the grade, a reason for each part of it, and the changes that lead to each better one."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import StrictInt, StrictStr
 from typing_extensions import TypeAliasType
 
-from mmptf_common.wire.base import Code, ResponseModel
+from mmptf_common.wire.base import WHOLE, Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.shares import Share
 from mmptf_markers.engine.rubric import AssessmentStage, ExactNumber, RubricStatus
 
-Answer = TypeAliasType("Answer", StrictInt | StrictStr)
+Answer = TypeAliasType("Answer", Annotated[StrictInt | StrictStr, WHOLE])
 """Answer to a criterion: the value of a level of the rubric's scale, as an integer or a text, or `not_applicable`."""
 
 AnswerErrorCode = Literal[

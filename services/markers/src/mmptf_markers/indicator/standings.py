@@ -13,7 +13,6 @@ from mmptf_common.lists.codes import codes_among, codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.wire.codes import THEMATIC_AREAS, LifecycleStage
 from mmptf_markers.assessments.queries import ASSESSMENTS
-from mmptf_markers.assessments.schemas import Year
 from mmptf_markers.current_grade_rollups import CURRENT_GRADE_COUNT
 from mmptf_markers.filters import OF_MARKER, OF_PROGRAMME, ORGANIZATIONS_EVER, PATH, ever
 from mmptf_markers.indicator import schemas
@@ -120,10 +119,13 @@ class CurrentGradeFilter(ProgrammeFilter):
         Field(description="`true`: only programmes with a grade; `false`: only those without.", examples=[False]),
     ] = None
     due_for: Annotated[
-        Year | None,
+        int | None,
         Field(
+            ge=2000,
+            le=2100,
+            examples=[2025],
             description="Only programmes whose annual report of this year is still to be assessed: they ran in it, or"
-            " no dates are stated, and no assessment of it is submitted or accepted."
+            " no dates are stated, and no assessment of it is submitted or accepted.",
         ),
     ] = None
 
