@@ -28,7 +28,7 @@ FACETS, LIST, ITEM = f"{API}/programmes/facets", f"{API}/programmes", f"{API}/pr
 # What the other build does otherwise: the order of facets, which no contract shows, and what a record holds.
 CHANGES = {
     "ORDER BY n DESC, value)": "ORDER BY value)",
-    'rows="programme",\n    record=completed("record::text", **_LISTS)': (
+    'rows="programme",\n    record=completed("record::text", _LISTS)': (
         'rows="programme",\n    record="(record::jsonb || jsonb_build_object(\'other\', true))::text"'
     ),
 }

@@ -243,16 +243,33 @@ class Listing:
     remarks: Callable[[Any], Statement | None] | None = None
 
 
-def completed(record: str, **members: str) -> str:
-    """SQL of a record's text with members that records lack which were stored before the first of them existed.
+def once(text: str, sql: str) -> str:
+    """SQL in which `whole` stands for a text that is read once per row, however often the SQL names it.
 
-    record: SQL of the record's text; members: name -> SQL of the JSON text of its value; the first is no name of a
-            member deeper in the record. A quotation mark in a text has a backslash, so the text of no value matches.
+    A long record is compressed where it is stored, and each `record::text` would decompress it anew.
     """
-    (first, *_) = members
-    added = " || ".join(f"',\"{name}\":' || {value}" for name, value in members.items())
-    lacking = f"strpos({record}, '\"{first}\":') = 0"
-    return f"CASE WHEN {lacking} THEN left({record}, -1) || {added} || '}}' ELSE {record} END"
+    return f"(SELECT {sql} FROM (SELECT {text} AS whole OFFSET 0) AS stored)"
+
+
+def completed(record: str, *later: Mapping[str, str]) -> str:
+    """SQL of a record's text with members that records lack which were stored before these existed.
+
+    record: SQL of the record's text; later: the members that came together, the oldest first: name -> SQL of the JSON
+            text of its value. The first of each is no name of a member deeper in the record; with the newest a record
+            has all. A quotation mark in a text has a backslash, so the text of no value matches.
+    """
+
+    def lacking(members: Mapping[str, str]) -> str:
+        return f"strpos(whole, '\"{next(iter(members))}\":') = 0"
+
+    def added(members: Mapping[str, str]) -> str:
+        return " || ".join(f"',\"{name}\":' || {value}" for name, value in members.items())
+
+    *older, newest = later
+    parts = [*(f"CASE WHEN {lacking(each)} THEN {added(each)} ELSE '' END" for each in older), added(newest)]
+    return once(
+        record, f"CASE WHEN {lacking(newest)} THEN left(whole, -1) || {' || '.join(parts)} || '}}' ELSE whole END"
+    )
 
 
 class Statement(NamedTuple):

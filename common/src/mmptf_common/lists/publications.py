@@ -32,7 +32,7 @@ def publications_of(service: str) -> Listing:
         page=PublicationPage,
         rows=TABLE,
         # Documents of before have neither contacts nor gaps.
-        record=completed("record::text", contacts="'[]'", gaps="'[]'"),
+        record=completed("record::text", {"contacts": "'[]'", "gaps": "'[]'"}),
         query=PublicationQuery,
         sorts={"code": ("code", "text")},
         filters={},

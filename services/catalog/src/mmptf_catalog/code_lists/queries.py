@@ -73,7 +73,7 @@ OBJECTIVES = _code_list(
     ObjectiveQuery,
     columns=("number", "short_name"),
     # Until objectives had official names, their name was the short form.
-    record=completed("record::text", short_name="(record->'name')::text"),
+    record=completed("record::text", {"short_name": "(record->'name')::text"}),
 )
 GUIDING_PRINCIPLES = _code_list(
     "guiding-principle", GuidingPrinciple, GuidingPrinciplePage, GuidingPrincipleQuery, columns=("number",)

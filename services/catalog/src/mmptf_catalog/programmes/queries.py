@@ -148,8 +148,6 @@ TEXTS = (
 )
 # Records of before have none of these lists.
 _LISTS = dict.fromkeys(SOURCED, "'[]'")
-# A draft of before had the code that its programme was to have.
-_DRAFT_AS_SENT = completed("record::text", programme_code="(record->'code')::text")
 COUNTRIES = codes_in("place", where="kind = 'country'")
 
 DRAFTS = Listing(
@@ -158,7 +156,8 @@ DRAFTS = Listing(
     item=ProgrammeDraft,
     page=ProgrammeDraftPage,
     rows="draft",
-    record=completed(f"({_DRAFT_AS_SENT})", **_LISTS),
+    # A draft of before had the code that its programme was to have.
+    record=completed("record::text", {"programme_code": "(record->'code')::text"}, _LISTS),
     journal=DRAFT_JOURNAL,
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
@@ -183,7 +182,7 @@ PROGRAMMES = Listing(
     item=Programme,
     page=ProgrammePage,
     rows="programme",
-    record=completed("record::text", **_LISTS),
+    record=completed("record::text", _LISTS),
     query=ProgrammeQuery,
     sorts={
         "code": ("code", "text"),

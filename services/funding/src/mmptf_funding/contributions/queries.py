@@ -12,7 +12,7 @@ from starlette.responses import Response
 from mmptf_common.http.parameters import TableQuery
 from mmptf_common.http.snapshot import Snapshot, answer_computed
 from mmptf_common.lists.codes import codes_in, codes_named_in
-from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing, completed
+from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, Filter, Listing, completed, once
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
@@ -196,7 +196,7 @@ _FACTS = f"""(
 # A stored link has no `as_of`; that of the request is added to it.
 _LINK = "(computed->>'link')"
 _LINK_AS_OF = f"{_LINK} || CASE WHEN strpos({_LINK}, '?') > 0 THEN '&' ELSE '?' END || '{{as_of}}'"
-_FACT = completed("record::text", computed="coalesce(computed::text, 'null')")
+_FACT = completed("record::text", {"computed": "coalesce(computed::text, 'null')"})
 
 FACTS = Listing(
     path=f"{PATH}/facts",
@@ -204,9 +204,12 @@ FACTS = Listing(
     item=PublishedFigure,
     page=PublishedFigurePage,
     rows=_FACTS,
-    record=f"""CASE WHEN '{{as_of}}' = '' OR computed IS NULL THEN {_FACT}
-        ELSE replace({_FACT}, '"' || {_LINK} || '"', '"' || {_LINK_AS_OF} || '"') END""",
-    in_feed=completed("record::text", computed="'null'"),
+    record=once(
+        _FACT,
+        f"""CASE WHEN '{{as_of}}' = '' OR computed IS NULL THEN whole
+        ELSE replace(whole, '"' || {_LINK} || '"', '"' || {_LINK_AS_OF} || '"') END""",
+    ),
+    in_feed=completed("record::text", {"computed": "'null'"}),
     query=FactQuery,
     sorts={"code": ("code", "text")},
     filters={},

@@ -69,7 +69,7 @@ EDITIONS = Listing(
     page=schemas.EditionPage,
     rows="edition",
     # Records of before have no annotations, and those of earlier still no sources.
-    record=completed(completed("record::text", sources="'[]'"), annotations="'[]'"),
+    record=completed("record::text", {"sources": "'[]'"}, {"annotations": "'[]'"}),
     query=schemas.EditionQuery,
     sorts={"code": ("code", "text")},
     filters={},
@@ -92,7 +92,7 @@ VOCABULARY = Listing(
     item=schemas.VocabularyTerm,
     page=schemas.VocabularyTermPage,
     rows="term",
-    record=completed("record::text", covers="'[]'"),
+    record=completed("record::text", {"covers": "'[]'"}),
     query=schemas.TermQuery,
     sorts={"position": ("position", "int4"), "name": ('lower(name) COLLATE "C"', "text")},
     filters={"kind": Filter("kind = ANY({}::text[])")},
@@ -117,7 +117,7 @@ PRINTED_TOTALS = Listing(
     item=schemas.PrintedTotal,
     page=schemas.PrintedTotalPage,
     rows="printed_total",
-    record=completed("record::text", confidence="'\"high\"'"),
+    record=completed("record::text", {"confidence": "'\"high\"'"}),
     query=schemas.PrintedTotalQuery,
     sorts={"position": ("position", "int4")},
     filters={"division": Filter("division = ANY({}::text[])"), "unit": Filter("unit = ANY({}::text[])")},
@@ -288,8 +288,9 @@ REQUIREMENTS = Listing(
     table="requirement",
     # Records of before have no purpose, and those of earlier still no note on how they were read.
     record=completed(
-        completed("record::text", reading_note="'null'"),
-        **{"purpose": "'null'", "topics": "'[]'", "narrative": "'[]'", "funders_named": "'[]'"},
+        "record::text",
+        {"reading_note": "'null'"},
+        {"purpose": "'null'", "topics": "'[]'", "narrative": "'[]'", "funders_named": "'[]'"},
     ),
     query=schemas.RequirementQuery,
     sorts={
@@ -426,10 +427,9 @@ INITIATIVES = Listing(
     rows="initiative",
     # Records of before have no notes of readers, or no countries.
     record=completed(
-        completed("record::text", countries="'[]'", area="'null'", partners="'[]'", footnote="'null'"),
-        reading_note="'null'",
-        target="'null'",
-        target_as_printed="'null'",
+        "record::text",
+        {"countries": "'[]'", "area": "'null'", "partners": "'[]'", "footnote": "'null'"},
+        {"reading_note": "'null'", "target": "'null'", "target_as_printed": "'null'"},
     ),
     query=schemas.InitiativeQuery,
     sorts={"position": ("position", "int4")},

@@ -89,15 +89,15 @@ LEDGER = Listing(
     # Until reversals amended the reversed entry, its `reversed_by` was looked up; as of then it still is. An index of
     # `reverses` has the order of its own column, and that of `code` is another one.
     record=completed(
-        completed(
-            "record::text",
-            reversed_by="""coalesce(
+        "record::text",
+        {
+            "reversed_by": """coalesce(
             (SELECT to_json(code)::text FROM ledger_entry AS later
-              WHERE later.reverses = entry.code COLLATE "default"), 'null')""",
-        ),
-        **_ADDED,
+              WHERE later.reverses = entry.code COLLATE "default"), 'null')"""
+        },
+        _ADDED,
     ),
-    in_feed=completed(completed("record::text", reversed_by="'null'"), **_ADDED),
+    in_feed=completed("record::text", {"reversed_by": "'null'"}, _ADDED),
     query=schemas.EntryQuery,
     sorts={"code": ("code", "text"), "date": ("date", "date"), "amount": ("amount", "numeric")},
     filters={

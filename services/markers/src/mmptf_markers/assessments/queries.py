@@ -16,7 +16,7 @@ from mmptf_common.http import conditional
 from mmptf_common.http.parameters import ListQuery, PointInTime, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
-from mmptf_common.lists.listing import Filter, Listing, completed
+from mmptf_common.lists.listing import Filter, Listing, completed, once
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import DRAFT_JOURNAL
@@ -122,7 +122,7 @@ DRAFTS = Listing(
     rows="draft",
     # A draft belongs to its programme, and is seen by those that take part in it.
     journal=replace(DRAFT_JOURNAL, member="programme", owners=PROGRAMMES_OF),
-    record=completed("record::text", document_date="'null'"),
+    record=completed("record::text", {"document_date": "'null'"}),
     query=DraftQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={"programme": OF_PROGRAMME},
@@ -138,14 +138,15 @@ DRAFTS = Listing(
 
 # Rewrites shares that were stored as integers into the form of all shares. The pattern cannot match inside texts, where
 # every quote is escaped by a backslash.
-_AS_SENT = r"""CASE strpos(record::text, '"percentage":') WHEN 0 THEN record::text ELSE regexp_replace(
-    record::text, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
-    '"numerator":"\1","denominator":"\2","per_cent":', 'g') END"""
+_AS_SENT = once(
+    "record::text",
+    r"""CASE strpos(whole, '"percentage":') WHEN 0 THEN whole ELSE regexp_replace(
+    whole, '"numerator":([0-9]+),"denominator":([0-9]+),"percentage":',
+    '"numerator":"\1","denominator":"\2","per_cent":', 'g') END""",
+)
 
 # The day of what was assessed, of records that were stored without it.
 _ASSESSED_ON = f"to_json((SELECT {ASSESSED_ON} FROM (SELECT (record->>'year')::int AS year) AS stated))::text"
-
-_DATED = completed(f"({_AS_SENT})", assessed_on=_ASSESSED_ON, document_date="'null'")
 
 # SQL of the review that counts in a record, as JSON; `{}` stands for the record. NULL without any.
 COUNTING_REVIEW = "coalesce({0}#>>'{{appeal,decided}}', {0}#>>'{{settlement}}', {0}#>>'{{reviewed}}')::json"
@@ -157,7 +158,10 @@ ASSESSMENTS = Listing(
     page=schemas.AssessmentPage,
     rows="assessment",
     record=completed(
-        completed(f"({_DATED})", positions="'[]'"), second_review="'null'", settlement="'null'", appeal="'null'"
+        _AS_SENT,
+        {"assessed_on": _ASSESSED_ON, "document_date": "'null'"},
+        {"positions": "'[]'"},
+        {"second_review": "'null'", "settlement": "'null'", "appeal": "'null'"},
     ),
     query=AssessmentQuery,
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from mmptf_common.http.parameters import ListQuery, Values, order_by
 from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in
-from mmptf_common.lists.listing import Filter, Listing, completed, known_values
+from mmptf_common.lists.listing import Filter, Listing, completed, known_values, once
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
@@ -36,11 +36,14 @@ class TargetQuery(ListQuery):
 
 # Rewrites a minimum that was stored as two integers into the form of all shares, and states that a target which was
 # stored without `printed` and `claims` has none.
-_SHARE_AS_SENT = r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
-    record::text, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
+_SHARE_AS_SENT = once(
+    "record::text",
+    r"""CASE json_typeof(record#>'{minimum,numerator}') WHEN 'number' THEN regexp_replace(
+    whole, '"numerator":([0-9]+),"denominator":([0-9]+)', '"numerator":"\1","denominator":"\2","per_cent":"'
     || trunc((record#>>'{minimum,numerator}')::numeric * 100 / (record#>>'{minimum,denominator}')::numeric, 2)
-    || '"') ELSE record::text END"""
-_TARGET_AS_SENT = completed(f"({_SHARE_AS_SENT})", claims="'[]'", printed="'null'")
+    || '"') ELSE whole END""",
+)
+_TARGET_AS_SENT = completed(_SHARE_AS_SENT, {"claims": "'[]'", "printed": "'null'"})
 
 TARGETS = Listing(
     path=f"{PATH}/targets",

@@ -18,7 +18,7 @@ from mmptf_common.http.openapi import dump
 from mmptf_common.http.parameters import Flag, ListQuery, Values, canonical, order_by
 from mmptf_common.http.snapshot import Snapshot, snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
-from mmptf_common.lists.listing import VERSION, Filter, Listing
+from mmptf_common.lists.listing import VERSION, Filter, Listing, once
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
@@ -118,9 +118,12 @@ class PublicationQuery(WriteQuery):
 
 
 # Rewrites records that were stored when `superseded` was a status, and hid that of the content.
-_AS_SENT = """CASE WHEN strpos(record::text, '"superseded":') > 0 THEN record::text ELSE (
+_AS_SENT = once(
+    "record::text",
+    """CASE WHEN strpos(whole, '"superseded":') > 0 THEN whole ELSE (
     record::jsonb || jsonb_build_object('status', record#>>'{content,status}',
-                                        'superseded', record->>'superseded_by' IS NOT NULL))::text END"""
+                                        'superseded', record->>'superseded_by' IS NOT NULL))::text END""",
+)
 
 RUBRICS = Listing(
     path=f"{PATH}/rubrics",
