@@ -130,7 +130,7 @@ _PAGE = """
     SELECT items, last_here,
            (SELECT coalesce(max(number), 0) FROM {revision} WHERE {seen}) AS revision,
            coalesce((SELECT true FROM {change} WHERE seq > last_here AND {where} ORDER BY seq LIMIT 1), false) AS more
-      FROM (SELECT {items} AS items, max(seq) AS last_here
+      FROM (SELECT convert_to({items}, 'UTF8') AS items, max(seq) AS last_here
               FROM (SELECT * FROM {change} WHERE seq > $1 AND {where} ORDER BY seq LIMIT $2) AS shown
              CROSS JOIN LATERAL ({before}) AS earlier
              CROSS JOIN LATERAL ({after}) AS later
@@ -261,9 +261,9 @@ async def answer_changes(
     rest = canonical(query, without=frozenset({"after"}))
     next_link = f"{link(path)}?after={last}{'&' if rest else ''}{rest}"
     more = "true" if row["more"] else "false"
-    items, revision = row["items"] or "", row["revision"]
+    following = f'],"last":{last},"more":{more},"next":"{next_link}","revision":{row["revision"]}}}'
     return Response(
-        f'{{"items":[{items}],"last":{last},"more":{more},"next":"{next_link}","revision":{revision}}}',
+        b'{"items":[%b%b' % (row["items"] or b"", following.encode()),
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
