@@ -26,6 +26,7 @@ def test_the_text_of_a_record_is_read_once(listing: Listing) -> None:
     [
         ({"a": 1}, {"a": 1, "b": 2, "c": "x", "d": None}),
         ({"a": 1, "b": 5}, {"a": 1, "b": 5, "c": "x", "d": None}),
+        ({"a": 1, "c": 6, "d": 7}, {"a": 1, "c": 6, "d": 7, "b": 2}),
         ({"a": 1, "d": 7, "c": 6, "b": 5}, {"a": 1, "d": 7, "c": 6, "b": 5}),
         ({"a": '"c":1 and "b":'}, {"a": '"c":1 and "b":', "b": 2, "c": "x", "d": None}),
     ],

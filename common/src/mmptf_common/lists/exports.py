@@ -8,6 +8,7 @@ incomplete export is never taken for a complete one.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -57,6 +58,11 @@ _CSV = {"format": "csv", "header": True}
 _LINES = {"format": "binary"}
 # What comes before the first row in it, and before the only column of each row: the number of columns, and its length.
 _HEAD_BYTES, _ROW_HEAD = 19, Struct(">hI")
+
+
+_RECORD = re.compile(r"(?<![.\w])(record|stored)\b")
+# Each column would decompress and parse a record anew, of which a long one is most of an export's time.
+_PARSED = "(SELECT record::jsonb AS record, record AS stored OFFSET 0) AS parsed"
 
 
 class ExportMemory:
@@ -170,9 +176,14 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     """The statement for all rows of a query in its order: the columns of a CSV, or one JSON text a row."""
     arguments = Arguments()
     where = condition(listing, query, arguments)
+    rows = listing.rows
     if is_csv(representation):
-        columns = (f"{sql} AS {name}" for name, sql in listing.columns.items() if name in (query.fields or [name]))
-        selected = ", ".join(columns)
+        columns = {name: sql for name, sql in listing.columns.items() if name in (query.fields or [name])}
+        if parsed := {f"cell_of_{name}": sql for name, sql in columns.items() if _RECORD.search(sql)}:
+            cells = with_as_of_links(", ".join(f"{sql} AS {cell}" for cell, sql in parsed.items()), query)
+            rows = f"{rows} CROSS JOIN LATERAL (SELECT {cells} FROM {_PARSED}) AS cells"
+            columns |= {cell.removeprefix("cell_of_"): cell for cell in parsed}
+        selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     else:
         selected = with_stored_links(item_text(listing, query, arguments), listing.path)
         if selected == _STORED:
@@ -181,7 +192,7 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     return Statement(
         f"""
         SELECT {with_as_of_links(selected, query)}
-          FROM {listing.rows}
+          FROM {rows}
          WHERE {where}
          ORDER BY {order(listing, query.sort)}""",
         arguments,

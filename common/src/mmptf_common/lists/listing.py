@@ -195,7 +195,8 @@ class Listing:
     version:  SQL of a text that changes whenever the record does
     sorts:    parameter value -> (SQL expression that is never null, its SQL type); the first is the default. `{last}`
               in an expression stands for the value of rows without one, which is behind all others in both directions
-    columns:  the CSV's columns, in order
+    columns:  the CSV's columns, in order; in them `record` is of the type jsonb, and `stored` is the same as it was
+              stored, for cells with a JSON object, whose members stay in their order
     item, page: the models of a record and of a page
     fixed:    SQL condition -> value, conditions that hold for every request; `{}` stands for the bound value
     facets, totals: name -> Dimension; ranges: name -> (SQL of the value, SQL that formats it)
@@ -254,9 +255,9 @@ def once(text: str, sql: str) -> str:
 def completed(record: str, *later: Mapping[str, str]) -> str:
     """SQL of a record's text with members that records lack which were stored before these existed.
 
-    record: SQL of the record's text; later: the members that came together, the oldest first: name -> SQL of the JSON
-            text of its value. The first of each is no name of a member deeper in the record; with the newest a record
-            has all. A quotation mark in a text has a backslash, so the text of no value matches.
+    record: SQL of the record's text; later: members that came together: name -> SQL of the JSON text of its value. The
+            first of them is no name of a member deeper in the record. A quotation mark in a text has a backslash, so
+            the text of no value matches.
     """
 
     def lacking(members: Mapping[str, str]) -> str:
@@ -265,11 +266,9 @@ def completed(record: str, *later: Mapping[str, str]) -> str:
     def added(members: Mapping[str, str]) -> str:
         return " || ".join(f"',\"{name}\":' || {value}" for name, value in members.items())
 
-    *older, newest = later
-    parts = [*(f"CASE WHEN {lacking(each)} THEN {added(each)} ELSE '' END" for each in older), added(newest)]
-    return once(
-        record, f"CASE WHEN {lacking(newest)} THEN left(whole, -1) || {' || '.join(parts)} || '}}' ELSE whole END"
-    )
+    is_older = " OR ".join(map(lacking, later))
+    parts = " || ".join(f"CASE WHEN {lacking(each)} THEN {added(each)} ELSE '' END" for each in later)
+    return once(record, f"CASE WHEN {is_older} THEN left(whole, -1) || {parts} || '}}' ELSE whole END")
 
 
 class Statement(NamedTuple):

@@ -40,8 +40,8 @@ def publications_of(service: str) -> Listing:
             "code": "code",
             **{name: f"record->>'{name}'" for name in ("title", "publisher", "year", "kind", "url", "note")},
             "contacts": "(SELECT string_agg(contact->>'value', '|')"
-            " FROM json_array_elements(record->'contacts') AS contact)",
-            "gaps": "(SELECT string_agg(gap->>'note', '|') FROM json_array_elements(record->'gaps') AS gap)",
+            " FROM jsonb_array_elements(record->'contacts') AS contact)",
+            "gaps": "(SELECT string_agg(gap->>'note', '|') FROM jsonb_array_elements(record->'gaps') AS gap)",
             "updated": "record->>'updated'",
         },
     )

@@ -61,7 +61,7 @@ def _code_list(
         query=query,
         sorts={**sorts, "name": NAME},
         filters={"code": own_codes(table, table)},
-        columns={"code": "code", "name": "name", **{c: f"record->>'{c}'" for c in columns}, **SOURCED},
+        columns={"code": "code", "name": "name", **{c: f"stored->>'{c}'" for c in columns}, **SOURCED},
     )
 
 

@@ -22,7 +22,7 @@ PROGRAMMES_PATH = f"{PATH}/programmes"
 _BETWEEN = {"date_from": Filter("date >= {}::text::date"), "date_to": Filter("date <= {}::text::date")}
 _UPDATED = ("updated", "timestamptz")
 _RANGES = {"date": ("filtered.date", AS_TEXT), "updated": ("filtered.updated", AS_MOMENT)}
-_DOCUMENTS = "(SELECT string_agg(document->>'url', '|') FROM json_array_elements(record->'documents') AS document)"
+_DOCUMENTS = "(SELECT string_agg(document->>'url', '|') FROM jsonb_array_elements(record->'documents') AS document)"
 
 CALLS = Listing(
     path=f"{PATH}/calls",

@@ -134,7 +134,7 @@ def _cell(member: str, text: str) -> str:
     """SQL of a cell with a text of each entry of a list in a record, which `|` separates, so none has it within it."""
     return (
         f"(SELECT string_agg(replace({text}, '|', '/'), '|')"
-        f" FROM json_array_elements(record->'{member}') AS listed(entry))"
+        f" FROM jsonb_array_elements(record->'{member}') AS listed(entry))"
     )
 
 
@@ -258,7 +258,7 @@ PROGRAMMES = Listing(
         "end_date": "record#>>'{duration,end}'",
         # In a path, PostgreSQL counts a negative number from the end of the first array in the record, whichever it is.
         "status_date": "record->'status_history'->-1->>'date'",
-        "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM json_array_elements(record->'gaps') AS gap)",
+        "not_stated": "(SELECT string_agg(gap->>'field', '|') FROM jsonb_array_elements(record->'gaps') AS gap)",
         "updated": "record->>'updated'",
     },
     facets={**FACETS, **COUNTED},

@@ -57,7 +57,7 @@ def last_line_of(locator: str) -> str:
 def _of_note(member: str) -> str:
     """SQL of a part of the source of an edition's note; null where it has none."""
     return (
-        f"(SELECT {member} FROM json_array_elements(record->'sources') AS listed(source)"
+        f"(SELECT {member} FROM jsonb_array_elements(record->'sources') AS listed(source)"
         " WHERE source->>'field' = 'note')"
     )
 
@@ -81,7 +81,7 @@ EDITIONS = Listing(
         "annotations": """(SELECT string_agg(
             concat_ws(':', entry->>'text', concat_ws('-', entry->>'line',
                       nullif(entry->>'last_line', entry->>'line'))), '|' ORDER BY n)
-            FROM json_array_elements(record->'annotations') WITH ORDINALITY AS listed(entry, n))""",
+            FROM jsonb_array_elements(record->'annotations') WITH ORDINALITY AS listed(entry, n))""",
     },
 )
 
@@ -101,11 +101,11 @@ VOCABULARY = Listing(
         "kind": "kind",
         "code": "term",
         "name": "name",
-        "as_printed": "(SELECT string_agg(printed, '|') FROM json_array_elements_text(record->'as_printed')"
+        "as_printed": "(SELECT string_agg(printed, '|') FROM jsonb_array_elements_text(record->'as_printed')"
         " AS p(printed))",
         "region_code": "region",
         "country_code": "country",
-        "covers": "(SELECT string_agg(code, '|') FROM json_array_elements_text(record->'covers') AS named(code))",
+        "covers": "(SELECT string_agg(code, '|') FROM jsonb_array_elements_text(record->'covers') AS named(code))",
         "footnote": "record->>'footnote'",
         "note": "record->>'note'",
     },
@@ -231,17 +231,16 @@ _PLACES_OF = """FROM term WHERE kind = 'place' AND (coalesce(country, 'none') = 
     SELECT FROM json_array_elements_text(record->'covers') AS named(country) WHERE named.country = ANY({0}::text[])))"""
 
 
-def _heading_end(first: str, locator: str) -> str:
-    """SQL of the last line of a heading; records without any locator of lines are not parsed for it."""
-    several = f"""{first} IS NOT NULL AND strpos(record::text, '"lines ') > 0"""
-    return f"CASE WHEN {several} THEN {last_line_of(locator)} END"
+_HEADING_END = last_line_of("record#>>'{sources,1,locator}'")
+_PLACE_END = last_line_of(
+    "(CASE WHEN heading_line IS NULL THEN record#>'{sources,1}' ELSE record#>'{sources,2}' END->>'locator')"
+)
 
 
 def cell_of(member: str, entry: str) -> str:
     """SQL of a cell with the entries of a member of the record; entry: SQL of the text of one."""
-    several = f"""strpos(record::text, '"{member}":[{{') > 0"""
-    texts = f"SELECT string_agg({entry}, '|') FROM json_array_elements(record->'{member}') AS listed(entry)"
-    return f"CASE WHEN {several} THEN ({texts}) END"
+    texts = f"SELECT string_agg({entry}, '|') FROM jsonb_array_elements(record->'{member}') AS listed(entry)"
+    return f"CASE WHEN record->'{member}'->0 IS NOT NULL THEN ({texts}) END"
 
 
 # The countries of a filter that regions cover and no place is or covers, in the order of editions and regions.
@@ -347,17 +346,14 @@ REQUIREMENTS = Listing(
         "target_populations": "nullif(array_to_string(populations, '|'), '')",
         "confidence": "confidence",
         "note": "note",
-        "reading_note": """CASE WHEN strpos(record::text, '"reading_note":"') > 0 THEN record->>'reading_note' END""",
+        "reading_note": "record->>'reading_note'",
         "source_document": "source_document",
         "source_line": "source_line",
         "source_locator": "source_locator",
         "heading_line": "heading_line",
-        "heading_last_line": _heading_end("heading_line", "record#>>'{sources,1,locator}'"),
+        "heading_last_line": f"CASE WHEN heading_line IS NOT NULL THEN {_HEADING_END} END",
         "place_line": "place_line",
-        "place_last_line": _heading_end(
-            "place_line",
-            "CASE WHEN heading_line IS NULL THEN record#>'{sources,1}' ELSE record#>'{sources,2}' END->>'locator'",
-        ),
+        "place_last_line": f"CASE WHEN place_line IS NOT NULL THEN {_PLACE_END} END",
         "target_populations_line": "populations_line",
         "purpose": "purpose",
         "topics": cell_of("topics", "concat_ws(':', entry->>'code', entry->>'line')"),
@@ -480,7 +476,7 @@ INITIATIVES = Listing(
         "source_last_line": last_line_of("record#>>'{sources,0,locator}'"),
         "area_code": "area",
         "area_line": """CASE WHEN area IS NOT NULL THEN (
-            SELECT source->>'line' FROM json_array_elements(record->'sources') AS listed(source)
+            SELECT source->>'line' FROM jsonb_array_elements(record->'sources') AS listed(source)
              WHERE source->>'field' = 'area') END""",
         "countries": cell_of("countries", "concat_ws(':', entry->>'code', entry->>'line')"),
         "partners": cell_of("partners", "concat_ws(':', entry->>'as_printed', entry->>'line')"),

@@ -148,7 +148,7 @@ RUBRICS = Listing(
         "status": "status",
         "superseded": "superseded::text",
         "hash": "hash",
-        "criteria": "json_array_length(record#>'{content,criteria}')",
+        "criteria": "jsonb_array_length(record#>'{content,criteria}')",
         "answers_schema": "'{base_path}' || (record->>'answers_schema')",
         "updated": "record->>'updated'",
     },
