@@ -146,7 +146,7 @@ def _requirements(rows: int, totals: Totals) -> Iterator[dict[str, Any]]:
             "place_line": 10 * n,
             "target_populations_line": 10 * n + 8 if n % 4 else None,
             "purpose": PURPOSE.format(n % 1000),
-            "topics": "|".join(f"topic-{1 + (n * k) % len(TOPICS)}:{10 * n + 5}" for k in range(1, 1 + n % 6)),
+            "topics": "|".join(f"topic-{1 + (n + 13 * k) % len(TOPICS)}:{10 * n + 5}" for k in range(n % 6)),
             "narrative": f"{10 * n + 5}-{10 * n + 7}",
             "funders_named": f"Nobody, made up:{10 * n + 6}" if n % 8 == 0 else None,
         }
