@@ -143,6 +143,9 @@ FILTERS: list[tuple[str, Callable[[Row], bool]]] = [
     ("topic=ebola&topic=malaria", has_topic("ebola", "malaria")),
     ("topic=diaspora-engagement&area=labour", every(has_topic("diaspora-engagement"), has("area", "labour"))),
     ("topics_named=one", lambda row: len(row["topics"]) == 1),
+    ("topic=tuberculosis&topics_named=several", every(has_topic("tuberculosis"), lambda row: len(row["topics"]) > 1)),
+    ("topic=tuberculosis&target_population=migrants", every(has_topic("tuberculosis"), names_any("migrants"))),
+    ("target_population=migrants&region=asia-pacific", every(names_any("migrants"), has("region", "asia-pacific"))),
     (
         "region=asia-pacific&area=labour&status=required&target_population=governments&amount_min=1000000&q=pro",
         every(
@@ -170,6 +173,22 @@ async def test_filters_find_what_a_plain_reading_finds(
 async def test_what_no_row_fulfils_finds_nothing(funding: httpx.AsyncClient, query: str) -> None:
     assert (await funding.get(f"{REQUIREMENTS}?{query}")).json()["items"] == []
     assert await lines(funding, f"{REQUIREMENTS}?{query}") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "table"),
+    [
+        ({"topic": ["tuberculosis"]}, "requirement_rollup_by_topic"),
+        ({"topic": ["tuberculosis"], "region": ["asia-pacific"]}, "requirement_rollup_by_topic"),
+        ({"target_population": ["not_stated"]}, "requirement_rollup_by_population"),
+        ({"topic": ["ebola", "malaria"]}, "requirement"),
+        ({"topic": ["tuberculosis"], "country": ["KEN"]}, "requirement"),
+    ],
+)
+def test_the_total_of_one_topic_or_population_is_that_of_its_facet(asked: dict[str, list[str]], table: str) -> None:
+    sql = page_statement(LISTING, RequirementQuery.model_validate(asked)).sql
+    total = sql[sql.index("(SELECT ", sql.index("UTF8")) :]
+    assert f" FROM {table}) AS rows" in total[: total.index("WHERE")]
 
 
 async def test_updated_since_includes_its_moment(funding: httpx.AsyncClient, rows: list[Row]) -> None:

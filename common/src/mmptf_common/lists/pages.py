@@ -45,6 +45,7 @@ from mmptf_common.lists.listing import (
 )
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.records import PRESENT_CODE
+from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, NotFound, error_detail
@@ -140,7 +141,6 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     where = after = condition(listing, query, arguments)
     if query.cursor is not None:
         after = f"{where} AND {_beyond(listing, query, arguments)}"
-    rollup = rollup_of(listing, query, ())
     limit = arguments.bind(query.limit) + "::int"
     revision = listing.journal.newest(*map(arguments.bind, listing.journal.values))
     ordered = order(listing, query.sort)
@@ -171,7 +171,7 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
         f"""
         SELECT convert_to(
                    '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']', 'UTF8'),
-               (SELECT {number_of(rollup)} FROM {rows_of(listing, rollup)} WHERE {where}),
+               ({_total(listing, query, where, arguments)}),
                {revision},
                count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})
@@ -182,6 +182,24 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
                  LIMIT {limit} + 1) AS page""",
         arguments,
     )
+
+
+def _total(listing: Listing, query: ListQuery, where: str, arguments: Arguments) -> str:
+    """SQL of the number of all rows of a query, from a rollup where one has what its filters read; where: of the rows.
+
+    Of a filter by one of several values that a row may have, the rollup of the facet has the number.
+    """
+    rollup = rollup_of(listing, query, ())
+    if rollup is None:
+        for name, _, value in given(listing, query):
+            of_facet = rollup_of(listing, query, (name,), without=name, facet=name)
+            if of_facet and len(value) == 1:
+                (one,) = value
+                others = condition(listing, query, arguments, without=name)
+                is_of_value = f"{name} IS NULL" if one == NOT_STATED else f"{name} = {arguments.bind(one)}::text"
+                rollup, where = of_facet, f"{others} AND {is_of_value}"
+                break
+    return f"SELECT {number_of(rollup)} FROM {rows_of(listing, rollup)} WHERE {where}"
 
 
 @dataclass(frozen=True)
