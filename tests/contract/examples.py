@@ -75,11 +75,12 @@ def settled(answer: Any, name: str = "") -> Any:
         return A_PSEUDONYM
     if name == "period_end":
         return MOMENT[:10]
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
     if name in PLACES and isinstance(answer, str):
-        return re.sub(r"\b(after|as_of)=\d+", r"\1=1", answer)
+        return re.sub(r"\b(after|as_of)=\d+", r"\1=1", answer).replace(today, MOMENT[:10])
     if name == "due" and answer == f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}":
         return MOMENT[:10]
-    if name in ("date", "since", "submitted") and answer == f"{datetime.now(UTC):%Y-%m-%d}":
+    if answer == today:
         return MOMENT[:10]
     return 1 if name in NUMBERS else answer
 
