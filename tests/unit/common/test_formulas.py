@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,10 +11,11 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import TypeAliasType
 
 from mmptf_common.http.spreadsheets import MARK, defused
-from mmptf_common.wire.base import ListedCode, RequestModel, Text
+from mmptf_common.wire.base import ListedCode, Text
 from mmptf_funding.imports import template
 from mmptf_funding.ledger.schemas import CountrySent
 from mmptf_markers.engine.results import Answer
+from tests.unit.common.request_models import request_models
 
 FORMULAS = [
     "=1+1", "=cmd|' /C calc'!A0", "@SUM(1+1)*cmd|' /C calc'!A0", "+1-cmd", "-1+cmd|' /C calc'!A0", "-2+3+cmd|'x'!A",
@@ -45,16 +45,10 @@ def test_an_honest_text_is_accepted(text: str) -> None:
 
 def bodies() -> list[type[BaseModel]]:
     """The models of all bodies, and of the rows of all tables of an import."""
-    for service in ("catalog", "funding", "markers"):
-        importlib.import_module(f"mmptf_{service}.app")
-    found: list[type[BaseModel]] = []
-    waiting: list[type[BaseModel]] = [RequestModel]
-    while waiting:
-        below = waiting.pop().__subclasses__()
-        found += below
-        waiting += below
     rows = [m for m in vars(template).values() if isinstance(m, type) and issubclass(m, template.Row)]
-    return [model for model in [*found, *rows] if model.__module__.startswith("mmptf_") and model.model_fields]
+    return [
+        model for model in [*request_models(), *rows] if model.__module__.startswith("mmptf_") and model.model_fields
+    ]
 
 
 LISTED = {id(each) for kind in (ListedCode, CountrySent) for each in kind.__metadata__}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from mmptf_common.wire.base import WHOLE, RequestModel
+from mmptf_common.wire.base import WHOLE
 from mmptf_markers.engine.results import Answer
+from tests.unit.common.request_models import request_models
 
 NUMBER: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1), WHOLE])
 
@@ -36,22 +36,10 @@ def test_an_answer_may_have_a_point() -> None:
             answers.validate_json(text)
 
 
-def bodies() -> list[type[BaseModel]]:
-    for service in ("catalog", "funding", "markers"):
-        importlib.import_module(f"mmptf_{service}.app")
-    found: list[type[BaseModel]] = []
-    waiting: list[type[BaseModel]] = [RequestModel]
-    while waiting:
-        below = waiting.pop().__subclasses__()
-        found += below
-        waiting += below
-    return [model for model in found if model.__module__.startswith("mmptf_")]
-
-
 def numbers_of_bodies() -> list[Any]:
     """The type of each member of a body that is a whole number, or may be one, and the least that it takes."""
     found = []
-    for model in bodies():
+    for model in request_models():
         for name, field in model.model_fields.items():
             # An answer may be a text, too, and has a test of its own.
             if field.annotation is Answer:
