@@ -179,10 +179,10 @@ def export_statement(listing: Listing, query: ListQuery, representation: str) ->
     rows = listing.rows
     if is_csv(representation):
         columns = {name: sql for name, sql in listing.columns.items() if name in (query.fields or [name])}
-        if parsed := {f"cell_of_{name}": sql for name, sql in columns.items() if _RECORD.search(sql)}:
-            cells = with_as_of_links(", ".join(f"{sql} AS {cell}" for cell, sql in parsed.items()), query)
+        if of_record := {name: sql for name, sql in columns.items() if _RECORD.search(sql)}:
+            cells = with_as_of_links(", ".join(f"{sql} AS cell_of_{name}" for name, sql in of_record.items()), query)
             rows = f"{rows} CROSS JOIN LATERAL (SELECT {cells} FROM {_PARSED}) AS cells"
-            columns |= {cell.removeprefix("cell_of_"): cell for cell in parsed}
+            columns |= {name: f"cell_of_{name}" for name in of_record}
         selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     else:
         selected = with_stored_links(item_text(listing, query, arguments), listing.path)
