@@ -344,7 +344,7 @@ async def test_an_export_reads_each_row_once(grown: RunningApp, explaining: asyn
             export = export_statement(listed, listed.query.model_validate({}), representation)
             earlier = grown.app.state.as_of_tables.at(revision)
             # Each row is one in every step of the plan, and so is each entry of the lists in its record.
-            for sql, times in ((export.sql, 20), (earlier.statement(export.sql), LINEAR)):
+            for sql, times in ((export.sql, 14), (earlier.statement(export.sql), LINEAR)):
                 await explaining.execute(PLANNING if times == LINEAR else "RESET ALL")
                 rows = read(await explained(explaining, sql, *export.values))
                 if rows > times * ROWS:
