@@ -48,6 +48,10 @@ KEPT_SECONDS = 1.0
 """The time within which every gateway hears of a write."""
 WRITES_EACH = 0.15
 """Seconds between two writes of a writer."""
+READS_EACH = 0.15
+"""Seconds between two reads of a reader: with them, the load leaves some of two cores free. Else a drill would measure
+the queue for them.
+"""
 SUBJECTS = 16
 SETTLE_SECONDS = 40
 """The time within which all is answered again after a fault has ended."""
@@ -230,7 +234,7 @@ class Load:
             return None if answer.json() == record else "an entry is another one than was acknowledged"
 
         await self.caller.ask("item", f"{LEDGER}/{record['code']}", check=check)
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(READS_EACH)
 
     def fresh(self, kind: str, read: Callable[[httpx.Response], tuple[int, Decimal | None]]) -> Check:
         """A check that an answer is not older than the last acknowledged write, and that remembers what it says.
@@ -262,7 +266,7 @@ class Load:
         ways = ((f"{LEDGER}/totals?by=kind", totals), ("/funding/v1/statement", statement))
         path, read = self.chance.choice(ways)
         await self.caller.ask("totals", path, check=self.fresh("totals", read))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(READS_EACH)
 
     async def read_pages(self) -> None:
         def read(answer: httpx.Response) -> tuple[int, None]:
@@ -272,7 +276,7 @@ class Load:
             return page["total"], None
 
         await self.caller.ask("page", f"{LEDGER}?limit=20&sort=-code", check=self.fresh("page", read))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(READS_EACH)
 
     async def read_exports(self) -> None:
         # No gateway keeps exports.
@@ -290,7 +294,7 @@ class Load:
 
     async def read_fixed(self) -> None:
         await self.ask_fixed(self.chance.choice(FIXED))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(READS_EACH)
 
     async def ask_fixed(self, path: str, caller: Caller | None = None, **headers: str) -> None:
         """Read something that the load does not change, through the balancer or as another caller."""
