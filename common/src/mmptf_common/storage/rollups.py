@@ -326,6 +326,12 @@ def add_rollups(metadata: sa.MetaData, rollups: Iterable[Rollup]) -> None:
             *(sa.Column(name, sa.Integer if name in _months_of("n") else sa.Numeric) for name in rollup.monthly),
             *(sa.Column(f"{end}_{name}", source[name].type) for end, *_ in _ENDS for name in rollup.extremes),
             sa.Index(f"{rollup.table}_keys", *rollup.compared, unique=True, postgresql_nulls_not_distinct=True),
+            # The total of a page of one of the values is read from it.
+            *(
+                [sa.Index(f"{rollup.table}_{rollup.facet}", rollup.facet)]
+                if rollup.facet and rollup.facet in rollup.derived
+                else []
+            ),
             info={"derived": rollup.rows(rollup.of), "rollup": rollup},
         )
 
