@@ -26,8 +26,9 @@ PLACES = [f"X{first}{second}" for first in "ABCDEF" for second in "ABCDEFGHIJKLM
 PLACES_OF_A_REGION = len(PLACES) // len(REGIONS)
 SHARE = Decimal("0.1")
 NOTE = 'Row {} of those that do not exist: "made up", with a comma, an é, and as long as the notes of a real edition.'
-# Words of which many rows have some and few have others, as those of a real edition.
+# Words that every row has, and the number of a district, which few have.
 PURPOSE = "Trains the officials of some made-up district {} in how to count travellers, and equips their offices there"
+DISTRICTS = 1000
 
 
 @dataclass
@@ -145,7 +146,7 @@ def _requirements(rows: int, totals: Totals) -> Iterator[dict[str, Any]]:
             "heading_line": 10 * n + 1,
             "place_line": 10 * n,
             "target_populations_line": 10 * n + 8 if n % 4 else None,
-            "purpose": PURPOSE.format(n % 1000),
+            "purpose": PURPOSE.format(district(n)),
             "topics": "|".join(f"topic-{1 + (n + 13 * k) % len(TOPICS)}:{10 * n + 5}" for k in range(n % 6)),
             "narrative": f"{10 * n + 5}-{10 * n + 7}",
             "funders_named": f"Nobody, made up:{10 * n + 6}" if n % 8 == 0 else None,
@@ -181,6 +182,11 @@ def _total(
         "as_printed": as_printed,
         "source_document": DOCUMENT,
     }
+
+
+def district(row: int) -> str:
+    """The number of the district of a row; that of no other one begins with it."""
+    return f"{row % DISTRICTS:06d}"
 
 
 def _amount(cents: int) -> str:

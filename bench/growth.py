@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bench import copying, processes, report
-from bench.edition import CODE, write_edition
+from bench.edition import CODE, DISTRICTS, district, write_edition
 from bench.figures import Bars, Figure, Outcome, Spread
 from bench.scale import Scale
 from mmptf_common.storage import migrations
@@ -39,22 +39,36 @@ ASKED = {
     "growth-totals-by-topic": "/funding/v1/totals?by=topic&by=region",
     "growth-topic": f"{PAGE}?limit=50&topic=topic-5",
     "growth-facets": f"{PAGE}/facets",
-    "growth-search": f"{PAGE}?limit=50&q=xcd",
-    "growth-search-purpose": f"{PAGE}?limit=50&q=district+123",
+    "growth-search": f"{PAGE}?limit=50&q={district(123)}",
+    "search-of-a-place": f"{PAGE}?limit=50&q=xcd",
     "growth-as-of-page": f"{PAGE}?limit=50&as_of={{revision}}",
 }
+SEARCH = "search-of-a-place"
+GROWING = [name for name in ASKED if name != SEARCH]
 NOTES = """
 An edition of the fewest requirements is imported; a copy of its database gets as many more as are missing, in writes as
 large as that import, so that all triggers run. Each figure is the CPU time of service and PostgreSQL for a request with
 many rows, over that with few, one request after the other and without a cache. The p99 is the time that callers waited.
-A search counts what it finds, row by row.
+`growth-search` finds as many requirements among many as among few, by the number of a district in their purposes. A
+search counts what it finds, row by row: `search-us-per-found` is what each more of those costs that are found by the
+name of a place, which are as many times more as there are requirements.
 """
 _OTHERS = [name for name in STAGED if name not in ("code", "amount", "record", "row")]
 _CODE = f"'{CODE}-' || lpad((right(code, 8)::int + CAST(:copy AS int) * CAST(:few AS int))::text, 8, '0')"
+# The districts of a copy are others, so that a search for one finds as many requirements as before.
+_DISTRICT, _OTHER = (
+    f"lpad((right(code, 8)::int % {DISTRICTS} + {DISTRICTS} * {copy})::text, 6, '0')"
+    for copy in ("0", "CAST(:copy AS int)")
+)
+_CHANGED = {
+    "purpose": f"replace(purpose, {_DISTRICT}, {_OTHER})",
+    "words": f"array_replace(words, {_DISTRICT}, {_OTHER})",
+}
 _COPIED = f"""
     INSERT INTO requirement (code, amount, {", ".join(_OTHERS)}, record, updated)
-    SELECT {_CODE}, amount + CAST(:copy AS int), {", ".join(_OTHERS)},
-           replace(record::text, '"code":"' || code || '"', '"code":"' || {_CODE} || '"')::json, now()
+    SELECT {_CODE}, amount + CAST(:copy AS int), {", ".join(_CHANGED.get(name, name) for name in _OTHERS)},
+           replace(replace(record::text, '"code":"' || code || '"', '"code":"' || {_CODE} || '"'),
+                   'district ' || {_DISTRICT}, 'district ' || {_OTHER})::json, now()
       FROM requirement WHERE code <= '{CODE}-' || lpad(CAST(:few AS text), 8, '0')"""
 # One more write, so that there is an earlier revision to ask for.
 _AMENDED = """
@@ -106,9 +120,13 @@ def compare(scale: Scale, progress: Callable[[str], None]) -> Outcome:
         for name, of in found.items()
         for number, each in of.items()
     }
-    figures = [Figure.of(name, ratios[name]) for name in ASKED]
+    figures = [Figure.of(name, ratios[name]) for name in GROWING]
+    of = found[SEARCH]
+    more = asked[rows].total(SEARCH) - asked[few].total(SEARCH)
+    each = [(many - one) * 1000 / more for many, one in zip(of[rows].cpu, of[few].cpu, strict=True)]
+    figures.append(Figure.of("search-us-per-found", report.spread(each)))
     text = f"{_table(few, rows, ratios, milliseconds)}\n\n{NOTES.strip()}"
-    bars = [Bars("Growth", f"times the CPU with {few:,} rows", [(name, ratios[name]) for name in ASKED])]
+    bars = [Bars("Growth", f"times the CPU with {few:,} rows", [(name, ratios[name]) for name in GROWING])]
     details = {"rows": rows, "ratios": ratios, "milliseconds": milliseconds}
     return Outcome(
         "growth", f"Growth: {rows:,} requirements beside {few:,}", text, figures, [ratios["again"][0]], bars,
@@ -127,6 +145,11 @@ class _Asked:
     def _get(self, path: str) -> bytes:
         with closing(http.client.HTTPConnection(LOOPBACK, self._service.port, timeout=60)) as connection:
             return _answered(connection, path)
+
+    def total(self, name: str) -> int:
+        """How many requirements a page says that there are in all."""
+        total: int = json.loads(self._get(self._paths[name]))["total"]
+        return total
 
     def measure(self, postgres: Postgres, name: str, seconds: float, found: Measured) -> None:
         """Ask for the same again and again for some seconds, one request after the other."""
