@@ -104,6 +104,7 @@ def compare(scale: Scale, progress: Callable[[str], None]) -> Outcome:
             progress(f"growth: {number:,} requirements are there")
             service = stack.enter_context(copying.running_service(postgres, name))
             asked[number] = _Asked(service, number, revision)
+        more = asked[rows].total(SEARCH) - asked[few].total(SEARCH)
         found: dict[str, dict[int, Measured]] = {name: {n: Measured() for n in names} for name in (*ASKED, "again")}
         for round_ in range(scale.rounds):
             for name, of in found.items():
@@ -122,7 +123,6 @@ def compare(scale: Scale, progress: Callable[[str], None]) -> Outcome:
     }
     figures = [Figure.of(name, ratios[name]) for name in GROWING]
     of = found[SEARCH]
-    more = asked[rows].total(SEARCH) - asked[few].total(SEARCH)
     each = [(many - one) * 1000 / more for many, one in zip(of[rows].cpu, of[few].cpu, strict=True)]
     figures.append(Figure.of("search-us-per-found", report.spread(each)))
     text = f"{_table(few, rows, ratios, milliseconds)}\n\n{NOTES.strip()}"
