@@ -21,7 +21,7 @@ from tests.suite import NAMES
 CLIENTS, READERS = 200, 20
 QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
 TIMES, AT_LEAST = 3.0, 0.1
-"""The p99 of others may be so many times that of a quiet period, which counts as not shorter than this."""
+"""The p99 of others may be so many times that of quiet periods, which counts as not shorter than this."""
 HEAD_SECONDS = Pace().head_seconds + 3
 DELAY_SECONDS = 1.0
 """What a reader may delay a writer, or a reader of another kind, by."""
@@ -70,10 +70,14 @@ async def clients(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def p99(scene: Scene, kinds: tuple[str, ...]) -> float:
-    """The 99th percentile of the seconds that right answers took since the last `forget`, in seconds."""
-    found = sorted(seconds for kind in kinds for seconds in scene.tally.seconds[kind])
-    return found[math.ceil(len(found) * 0.99) - 1] if found else math.inf
+def seconds_of_short(scene: Scene) -> list[float]:
+    """The seconds that short right answers took since the last `clear`."""
+    return [seconds for kind in SHORT for seconds in scene.tally.seconds[kind]]
+
+
+def p99(found: list[float]) -> float:
+    """The 99th percentile; infinite where nothing was answered."""
+    return sorted(found)[math.ceil(len(found) * 0.99) - 1] if found else math.inf
 
 
 async def compare(
@@ -89,13 +93,14 @@ async def compare(
     tally = scene.tally
     tally.seconds.clear()
     await asyncio.sleep(QUIET_SECONDS)
-    quiet = p99(scene, SHORT)
+    scene.load.quiet += seconds_of_short(scene)
+    quiet = p99(scene.load.quiet)
     slowest = {kind: max(tally.seconds[kind], default=0.0) for kind in ("entry", "page")}
     async with clients(scene, number, behave, of, arrival=arrival) as ended:
         await asyncio.sleep(arrival + 0.5)
         tally.seconds.clear()
         await asyncio.sleep(BESIDE_SECONDS)
-        beside = p99(scene, SHORT)
+        beside = p99(seconds_of_short(scene))
         most = TIMES * max(quiet, AT_LEAST) / quiet
         scene.measure(f"p99 of others beside {what}, as a multiple of quiet", beside / quiet, most)
         for kind, before in slowest.items():

@@ -89,6 +89,8 @@ class Load:
     http: httpx.AsyncClient = field(init=False)
     summing: ProcessPoolExecutor = field(init=False)
     is_restored: bool = False
+    quiet: list[float] = field(default_factory=list)
+    """The seconds that short right answers took in the quiet periods of all drills so far: those of one are few."""
 
     async def open(self) -> None:
         """Read what the load will not change, which has to stay so."""
