@@ -30,7 +30,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     uv venv --python "$(command -v python)" /app; \
     common=$(ls dist/mmptf_common-*.whl); \
     uv pip install "$@" --python /app/bin/python --constraint requirements.txt --compile-bytecode \
-      "$common${EXTRA:+[$EXTRA]}" $(ls dist/*.whl | grep -v "^$common$"); \
+      "$common${EXTRA:+[$EXTRA]}" "dist/mmptf_$SERVICE"-*.whl; \
     ln -s "mmptf-$SERVICE" /app/bin/mmptf
 
 

@@ -63,10 +63,11 @@ contracts: .venv/tests  ## write openapi.json of each service, the merged one of
 	@.venv/bin/python scripts/problem_codes.py > docs/problems.md
 	@.venv/bin/python scripts/ledger_rules.py > docs/ledger-rules.md
 
+# Podman's own format of images has no health check.
 images:  ## build the image of each process with docker or podman (IMAGE_TOOL=podman TAG=1.2.0)
 	@command -v $(or $(IMAGE_TOOL),docker) > /dev/null || { echo "$(or $(IMAGE_TOOL),docker) is not installed;\
  name another tool with IMAGE_TOOL=podman" >&2; exit 1; }
-	@for name in $(SERVICES) $(OTHERS); do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
+	@export BUILDAH_FORMAT=docker; for name in $(SERVICES) $(OTHERS); do $(or $(IMAGE_TOOL),docker) build --build-arg SERVICE=$$name \
 	  --build-arg REVISION=$$(git rev-parse HEAD) --tag mmptf-$$name:$(or $(TAG),latest) . || exit 1; done
 
 sbom: .venv/release  ## list what each image has installed, with licences, as CycloneDX in dist
