@@ -23,7 +23,7 @@ import pytest
 from mmptf_local.cache import Cache
 from mmptf_local.suite import Suite
 from tests.contract.contracts import APIS, Contract
-from tests.contract.fuzzing import start
+from tests.contract.fuzzing import start, wait_for_contract
 from tests.contract.prelude import prepare, wait_for_copies
 from tests.serving import packaged_suite
 from tests.tokens import identity
@@ -103,6 +103,7 @@ def fuzzing(
     started: list[subprocess.Popen[str]] = []
 
     def run(url: str, caller: str, folder: Path) -> None:
+        wait_for_contract(url)
         process = start(url, caller, folder)
         started.append(process)
         process.wait()

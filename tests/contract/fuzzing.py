@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
+
 from tests.suite import ROOT
 from tests.tokens import bearer
 
@@ -22,6 +24,16 @@ TOKEN_SECONDS = 4 * 3_600
 """Longer than the thorough run takes: nothing but 401 would be answered after it."""
 # One mechanism answers the history of every list; drafts have their owner beside it.
 HISTORY = "^(?!.*_(document|draft)_history).*_history$"
+
+
+def wait_for_contract(url: str) -> None:
+    """Return once an API answers with its contract, at the latest after a minute: a gateway on a busy machine has none
+    before every service has answered in time.
+    """
+    for _ in range(60):
+        if httpx.get(f"{url}/openapi.json", timeout=30).status_code == 200:
+            return
+        time.sleep(1)
 
 
 def start(url: str, caller: str, folder: Path) -> subprocess.Popen[str]:
