@@ -27,6 +27,19 @@ async def write_sql(database_url: str, *statements: str) -> None:
     await engine.dispose()
 
 
+async def write_organizations(database_url: str, number: int) -> None:
+    """Write so many organizations into a catalogue as one write; each has a name of some 350 characters."""
+    await write_sql(
+        database_url,
+        f"""
+        INSERT INTO organization (code, name, updated, record)
+        SELECT 'ORG-' || n, 'Organization ' || n || repeat(' with a long name', 20), now(), json_build_object(
+            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
+            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
+        FROM generate_series(1, {number}) AS n""",
+    )
+
+
 @contextmanager
 def statements_of(running: RunningApp) -> Iterator[list[str]]:
     """The statements of a service's requests that are executed within the block, by SQLAlchemy or the driver.

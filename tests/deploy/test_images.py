@@ -22,7 +22,7 @@ from tests.e2e.test_ending import *  # noqa: F403  # the same tests, with contai
 from tests.e2e.test_ending import started
 from tests.e2e.test_suite import *  # noqa: F403
 from tests.suite import NAMES, ROOT, SERVICES
-from tests.writes import write_sql
+from tests.writes import write_organizations
 
 pytestmark = pytest.mark.longer
 REVISION = '{{index .Config.Labels "org.opencontainers.image.revision"}}'
@@ -124,13 +124,7 @@ async def test_a_container_passes_the_check_of_its_image_and_can_do_nothing_else
 
 async def test_an_export_is_complete_though_its_container_is_told_to_end(new_database: Callable[[str], str]) -> None:
     url = new_database("catalog")
-    statement = """
-        INSERT INTO organization (code, name, updated, record)
-        SELECT 'ORG-' || n, 'Organization ' || n || repeat(' with a long name', 20), now(), json_build_object(
-            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
-            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
-        FROM generate_series(1, 30000) AS n"""
-    await write_sql(url, statement)
+    await write_organizations(url, 30_000)
     async with started("catalog", {"DATABASE_URL": url}, drain=0.5) as process:
         # Compressed, all of it may be on its way before the signal.
         export: dict[str, Any] = {

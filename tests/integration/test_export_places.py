@@ -20,7 +20,7 @@ from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.problems import ServiceUnavailable
 from tests.conftest import RunningApp, running_app
 from tests.serving import served
-from tests.writes import write_sql
+from tests.writes import write_organizations
 
 PATH = "/catalog/v1/organizations?format=csv"
 ORDINARY, PLACES = 1_000_000, 3
@@ -44,13 +44,7 @@ class Server:
 def database(new_database: Callable[[str], str]) -> str:
     """A list whose exports have some two megabytes."""
     url = new_database("catalog")
-    statement = """
-        INSERT INTO organization (code, name, updated, record)
-        SELECT 'ORG-' || n, 'Organization ' || n || repeat(' with a long name', 20), now(), json_build_object(
-            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
-            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
-        FROM generate_series(1, 4000) AS n"""
-    asyncio.run(write_sql(url, statement))
+    asyncio.run(write_organizations(url, 4_000))
     return url
 
 

@@ -18,7 +18,7 @@ from mmptf_common.wire.problems import DatabaseLost
 from tests.conftest import RunningApp, admin_url, running_app
 from tests.integration.test_code_lookups import listings
 from tests.suite import SERVICES
-from tests.writes import write_sql
+from tests.writes import write_organizations
 
 ROWS = 30_000
 PATH = "/catalog/v1/organizations"
@@ -27,16 +27,7 @@ PATH = "/catalog/v1/organizations"
 @pytest.fixture(scope="module")
 async def large(new_database: Callable[[str], str]) -> AsyncIterator[RunningApp]:
     database = new_database("catalog")
-    await write_sql(
-        database,
-        f"""
-        INSERT INTO organization (code, name, updated, record)
-        SELECT 'ORG-' || n, 'Organization ' || n, now(), json_build_object(
-            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 10),
-            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
-        FROM generate_series(1, {ROWS}) AS n
-        """,
-    )
+    await write_organizations(database, ROWS)
     async with running_app("catalog", database, None) as running:
         yield running
 

@@ -20,7 +20,7 @@ from mmptf_common.wire.problems import ServiceUnavailable
 from tests.conftest import RunningApp, running_app
 from tests.suite import SERVICES
 from tests.tokens import bearer
-from tests.writes import write_sql
+from tests.writes import write_organizations
 
 Databases = Callable[[str], str]
 ORGANIZATIONS, PROGRAMMES = "/catalog/v1/organizations", "/catalog/v1/programmes"
@@ -174,16 +174,7 @@ class SlowReader:
 async def large(new_database: Databases) -> AsyncIterator[RunningApp]:
     """A list whose exports have some ten megabytes."""
     database = new_database("catalog")
-    await write_sql(
-        database,
-        """
-        INSERT INTO organization (code, name, updated, record)
-        SELECT 'ORG-' || n, 'Organization ' || n, now(), json_build_object(
-            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
-            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
-        FROM generate_series(1, 30000) AS n
-        """,
-    )
+    await write_organizations(database, 30_000)
     async with running_app("catalog", database, None) as running:
         yield running
 

@@ -21,7 +21,7 @@ import pytest
 from mmptf_local.processes import LOOPBACK, Child, free_port
 from tests.integration.replicas import until
 from tests.tokens import identity, writing
-from tests.writes import write_sql
+from tests.writes import write_organizations
 
 pytestmark = pytest.mark.longer
 Databases = Callable[[str], str]
@@ -60,13 +60,7 @@ async def ready(url: str) -> AsyncIterator[httpx.AsyncClient]:
 def database(new_database: Databases) -> str:
     """A catalogue with a list whose exports have some ten megabytes."""
     url = new_database("catalog")
-    statement = """
-        INSERT INTO organization (code, name, updated, record)
-        SELECT 'ORG-' || n, 'Organization ' || n || repeat(' with a long name', 20), now(), json_build_object(
-            'code', 'ORG-' || n, 'name', 'Organization ' || n || repeat(' with a long name', 20),
-            'kind', 'un_organization', 'sources', json_build_array(), 'updated', '2024-01-01T00:00:00Z')
-        FROM generate_series(1, 30000) AS n"""
-    asyncio.run(write_sql(url, statement))
+    asyncio.run(write_organizations(url, 30_000))
     return url
 
 
