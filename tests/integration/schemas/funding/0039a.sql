@@ -1,0 +1,2 @@
+CREATE INDEX requirement_rollup_by_population_target_population ON requirement_rollup_by_population (target_population);
+CREATE INDEX requirement_rollup_by_topic_topic ON requirement_rollup_by_topic (topic);
