@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import asyncpg
 import httpx
 import pytest
 
 from mmptf_catalog.programmes.queries import PROGRAMMES as PROGRAMMES_LISTING
 from mmptf_common.http.search import Term, parse_search
-from mmptf_common.lists.listing import Listing
+from mmptf_common.lists.listing import Arguments, Listing
 from mmptf_common.lists.pages import page_statement
+from mmptf_common.lists.search import rarest_of
 from mmptf_common.storage.engines import ReadKind, reading
 from mmptf_common.wire.base import words_of
 from mmptf_common.wire.places import names_of
@@ -96,9 +98,23 @@ async def rows_of(client: httpx.AsyncClient, path: str) -> list[Row]:
     return found
 
 
+async def analyze(running: RunningApp) -> None:
+    """Make the statistics that PostgreSQL makes of a table once enough was written."""
+    connection = await asyncpg.connect(running.database_url)
+    await connection.execute("ANALYZE")
+    await connection.close()
+
+
+@pytest.fixture(scope="module")
+async def analyzed(apps: dict[str, RunningApp]) -> None:
+    """Words that few rows have are known, so that the index is not asked for the others beside them."""
+    for name in ("catalog", "funding"):
+        await analyze(apps[name])
+
+
 @pytest.mark.parametrize("path", TEXTS)
 async def test_a_search_finds_the_rows_that_it_asks_for(
-    catalog: httpx.AsyncClient, funding: httpx.AsyncClient, path: str
+    analyzed: None, catalog: httpx.AsyncClient, funding: httpx.AsyncClient, path: str
 ) -> None:
     client = catalog if path.startswith("/catalog") else funding
     rows = await rows_of(client, path)
@@ -178,6 +194,36 @@ async def test_a_phrase_does_not_reach_from_one_text_to_another(client: httpx.As
     assert across.json()["total"] == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "phrases", "rarest"),
+    [
+        (["migrants", "unheard"], [], "'unheard':*"),
+        (["m", "unheard"], [], "'unheard':*"),
+        (["migrants"], ["unheard"], "'unheard'"),
+        (["unheard", "unspoken"], ["migrants"], "'unheard':* & 'unspoken':*"),
+        (["migrants", "health"], [], "'health':* & 'migrants':*"),
+        (["migrants"], ["health"], "'health' & 'migrants':*"),
+    ],
+)  # fmt: skip
+async def test_the_index_is_asked_for_the_rarest_words(
+    two_editions: RunningApp, words: list[str], phrases: list[str], rarest: str
+) -> None:
+    arguments = Arguments()
+    sql = rarest_of("requirement", words, phrases, arguments)
+    await analyze(two_editions)
+    async with reading(two_editions.app.state.database, ReadKind.PAGE) as connection:
+        found = await connection.fetchval(f"SELECT {sql}::text", *arguments)
+    assert set(found.split(" & ")) == set(rarest.split(" & "))
+
+
+async def test_the_index_is_asked_for_all_words_of_a_table_without_statistics(two_editions: RunningApp) -> None:
+    arguments = Arguments()
+    sql = rarest_of("no_such_table", ["migrants", "unheard"], [], arguments)
+    async with reading(two_editions.app.state.database, ReadKind.PAGE) as connection:
+        found = await connection.fetchval(f"SELECT {sql}::text", *arguments)
+    assert set(found.split(" & ")) == {"'migrants':*", "'unheard':*"}
+
+
 async def plan_of(running: RunningApp, listing: Listing, q: str) -> str:
     """The plan of a page of a search, where the planner takes an index if it can; the packaged rows are few."""
     page = page_statement(listing, listing.query.model_validate({"q": q, "limit": "5"}))
@@ -186,7 +232,9 @@ async def plan_of(running: RunningApp, listing: Listing, q: str) -> str:
         return "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {page.sql}", *page.values))
 
 
-@pytest.mark.parametrize("q", ["health", '"health promotion"', 'health -"health promotion"', '"a b" OR health'])
+@pytest.mark.parametrize(
+    "q", ["health", '"health promotion"', 'health -"health promotion"', '"a b" OR health', "health migrants"]
+)
 async def test_a_search_of_requirements_reads_the_index_of_words(two_editions: RunningApp, q: str) -> None:
     assert "requirement_words" in await plan_of(two_editions, REQUIREMENTS_LISTING, q)
 

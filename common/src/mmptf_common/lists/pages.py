@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -103,22 +104,25 @@ def _position(listing: Listing, query: ListQuery) -> list[str]:
     return [*values, key]
 
 
-def _beyond(listing: Listing, query: ListQuery, arguments: Arguments) -> str:
+def _beyond(listing: Listing, query: ListQuery, arguments: Arguments, compared: Sequence[str]) -> str:
     """SQL of the condition for rows after the position of the query's cursor.
+
+    compared: SQL of what each key of the order compares, and of the code
 
     Keys of one direction are compared as rows, which an index in this order answers; where the direction changes, the
     comparison of the further keys is for rows that are equal in those before.
     """
     *values, code = _position(listing, query)
+    *expressions, own = compared
     rows: list[tuple[str, list[str], list[str]]] = []
-    for key, value in zip(query.sort, values, strict=True):
-        expression, sql_type = sort_value(listing, key)
+    for key, expression, value in zip(query.sort, expressions, values, strict=True):
+        _, sql_type = sort_value(listing, key)
         operator = "<" if key.startswith("-") else ">"
         if not rows or rows[-1][0] != operator:
             rows.append((operator, [], []))
         rows[-1][1].append(expression)
         rows[-1][2].append(f"{arguments.bind(value)}::text::{sql_type}")
-    rows[-1][1].append(listing.key)
+    rows[-1][1].append(own)
     rows[-1][2].append(f"{arguments.bind(code)}::text")
     beyond = ""
     for operator, expressions, bound in reversed(rows):
@@ -138,40 +142,52 @@ def page_statement(listing: Listing, query: ListQuery) -> Statement:
     of another list, other filters or another order.
     """
     arguments = Arguments()
-    where = after = condition(listing, query, arguments)
-    if query.cursor is not None:
-        after = f"{where} AND {_beyond(listing, query, arguments)}"
+    where = matching = condition(listing, query, arguments)
     limit = arguments.bind(query.limit) + "::int"
     revision = listing.journal.newest(*map(arguments.bind, listing.journal.values))
     ordered = order(listing, query.sort)
     item = with_stored_links(with_as_of_links(item_text(listing, query, arguments), query), listing.path)
-    positions = {f"page_position_{n}": sort_value(listing, key)[0] for n, key in enumerate(query.sort, start=1)}
+    compared = [*(sort_value(listing, key)[0] for key in query.sort), listing.key]
+    # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
+    names = [*(f"page_order_{n}" for n in range(1, len(compared))), "page_key"]
+    named = ", ".join(f"{value} AS {name}" for value, name in zip(compared, names, strict=True))
+    positions = {f"page_position_{n}": value for n, value in enumerate(compared[:-1], start=1)}
     last = "".join(f"\n               max({name}) FILTER (WHERE n = {limit})," for name in positions)
     values = [f"({value})::text AS {name}" for name, value in positions.items()]
-    selected = ",\n                       ".join([f"{item} AS item", *values, f"{listing.key} AS page_key"])
-    found = f"{listing.rows}\n                 WHERE {after}"
+    selected = ",\n                       ".join([f"{item} AS item", *values])
+    is_of_one_table = listing.table or listing.rows.isidentifier()
+    searched, rows = "", listing.rows
+    if query.as_of is None and is_of_one_table and getattr(query, "q", None):
+        # A search counts all that it finds, so all is found once, with what orders it.
+        searched = f"WITH searched AS MATERIALIZED (SELECT {named} FROM {rows} WHERE {where})"
+        total = "SELECT count(*) FROM searched"
+        rows, matching, compared = "searched", "true", names
+    else:
+        total = _total(listing, query, where, arguments)
+    if query.cursor is not None:
+        matching += f" AND {_beyond(listing, query, arguments, compared)}"
     if query.as_of is not None and (parts := rows_as_of(listing)):
         # The first rows of each part are read in the order of its own indexes, and then put together.
-        orders = {f"page_order_{n}": value for n, value in enumerate(positions.values(), start=1)}
-        compared = "".join(f", {value} AS {name}" for name, value in orders.items())
         first = [
-            f"(SELECT {selected}{compared} FROM {part} WHERE {after} ORDER BY {ordered} LIMIT {limit} + 1)"
+            f"(SELECT {selected}, {named} FROM {part} WHERE {matching} ORDER BY {ordered} LIMIT {limit} + 1)"
             for part in parts
         ]
         found = f"({' UNION ALL '.join(first)}) AS either"
-        selected, ordered = "either.*", directed([*orders, "page_key"], query.sort)
-    elif (listing.table or listing.rows.isidentifier()) and given(listing, query):
-        # The codes of the page are found first, in an index that has all that filters and orders compare: where the
-        # rows of a filter stand far behind in the order, or there are fewer of them than the database expects, many are
-        # passed over, and each of the table would be read for that.
-        codes = f"SELECT {listing.key} FROM {found} ORDER BY {ordered} LIMIT {limit} + 1"
-        found = f"{listing.rows}\n                 WHERE {listing.key} = ANY(ARRAY({codes}))"
-    # ORDER BY prefers an output column to a table's column of the same name, so no table has columns of these names.
+        selected, ordered = "either.*", directed(names, query.sort)
+    else:
+        selected += f",\n                       {listing.key} AS page_key"
+        found = f"{rows}\n                 WHERE {matching}"
+        if is_of_one_table and given(listing, query):
+            # The codes of the page are found first, in an index that has all that filters and orders compare: where the
+            # rows of a filter stand far behind in the order, or there are fewer of them than the database expects, many
+            # are passed over, and each of the table would be read for that.
+            codes = f"SELECT {compared[-1]} FROM {found} ORDER BY {directed(compared, query.sort)} LIMIT {limit} + 1"
+            found = f"{listing.rows}\n                 WHERE {listing.key} = ANY(ARRAY({codes}))"
     return Statement(
-        f"""
+        f"""{searched}
         SELECT convert_to(
                    '[' || coalesce(string_agg(item, ',' ORDER BY n) FILTER (WHERE n <= {limit}), '') || ']', 'UTF8'),
-               ({_total(listing, query, where, arguments)}),
+               ({total}),
                {revision},
                count(*) > {limit},{last}
                max(page_key) FILTER (WHERE n = {limit})

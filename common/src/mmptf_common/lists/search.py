@@ -14,6 +14,32 @@ from mmptf_common.wire.places import places
 _INDEXED = "array_to_tsvector(words) @@ {}::text::tsquery"
 
 
+def rarest_of(table: str, words: Sequence[str], phrases: Sequence[str], arguments: Arguments) -> str:
+    """SQL of the tsquery of the words of which the index is asked, where rows need several.
+
+    words: by their beginnings; phrases: words that are whole
+
+    Of each word the index reads all entries that begin so. A word that fifty times as many rows have as the rarest one
+    is left out: it is cheaper to compare the rows of the others. The statistics of PostgreSQL have the share of rows of
+    every word but rare ones; of a table without statistics no word is left out.
+    """
+    lexemes = [*map(_lexeme, words), *(_lexeme(word, whole=True) for word in phrases)]
+    return f"""(
+        SELECT string_agg(lexeme, ' & ')::tsquery
+          FROM (SELECT lexeme, share, min(share) OVER () AS least
+                  FROM (SELECT lexeme, greatest(sum(frequency), 0.001) AS share
+                          FROM unnest({arguments.bind([*words, *phrases])}::text[], {arguments.bind(lexemes)}::text[])
+                               AS asked (word, lexeme)
+                               LEFT JOIN (SELECT unnest(most_common_elems::text::text[]),
+                                                 unnest(most_common_elem_freqs)
+                                            FROM pg_stats
+                                           WHERE schemaname = current_schema AND tablename = '{table}'
+                                             AND attname = 'words') AS common (known, frequency)
+                                      ON starts_with(known, word)
+                         GROUP BY lexeme) AS shares) AS compared
+         WHERE share <= 50 * least)"""
+
+
 @cache
 def _alphabet() -> tuple[str, str, str]:
     """The arguments of `translate` that fold letters and drop accents, and the ranges of letters, after NFKD.
@@ -55,27 +81,37 @@ def _ranges(characters: Iterable[str]) -> str:
     return "".join(rf"\u{first:04x}-\u{last:04x}" for first, last in ranges)
 
 
-def search_in(*texts: str, places: str | None = None, named: bool = False) -> Filter:
-    """The filter of `q` over a column `words`, which has the words of texts, and the names of places.
+def search_in(table: str, *texts: str, places: str | None = None, named: bool = False) -> Filter:
+    """The filter of `q` over a column `words` of a table, which has the words of texts, and the names of places.
 
-    texts: SQL of the texts, in which phrases are looked for
+    table: the table with the column; texts: SQL of the texts, in which phrases are looked for
     places: SQL condition of the rows of places, which are found by every name; `{}` stands for an array of their codes
     named: whether `words` has the words of those names already
     """
 
-    def with_words(term: Term, arguments: Arguments) -> str:
-        """SQL of the rows that have all words of a term, or a place with the word in a name."""
+    def with_all(words: Sequence[str], phrases: Sequence[str], arguments: Arguments) -> str:
+        """SQL of the rows that have all these words by their beginnings; phrases: whole words that they need, too."""
+        found = _INDEXED.format(arguments.bind(" & ".join(map(_lexeme, words))))
+        if len(words) + len(phrases) == 1:
+            return found
+        # The index is not asked for what IS TRUE.
+        return f"array_to_tsvector(words) @@ {rarest_of(table, words, phrases, arguments)} AND ({found}) IS TRUE"
+
+    def with_words(term: Term, arguments: Arguments, phrases: Sequence[str] = ()) -> str:
+        """SQL of the rows that have all words of a term, or a place with the word in a name; phrases: as above."""
         clauses, indexed = [], []
         for word in term.words:
-            lexeme = f"'{word}'" if term.phrase else f"'{word}':*"
             codes = _with_word(word, whole=term.phrase) if places and not named else []
             if places and codes:
-                here = _INDEXED.format(arguments.bind(lexeme))
+                here = _INDEXED.format(arguments.bind(_lexeme(word, whole=term.phrase)))
                 clauses.append(f"({here} OR {places.format(arguments.bind(codes))})")
             else:
-                indexed.append(lexeme)
-        if indexed:
-            clauses.insert(0, _INDEXED.format(arguments.bind(" & ".join(indexed))))
+                indexed.append(word)
+        if indexed and term.phrase:
+            lexemes = " & ".join(_lexeme(word, whole=True) for word in indexed)
+            clauses.insert(0, _INDEXED.format(arguments.bind(lexemes)))
+        elif indexed:
+            clauses.insert(0, with_all(indexed, phrases, arguments))
         return f"({' AND '.join(clauses)})"
 
     def with_phrase(term: Term, arguments: Arguments) -> str:
@@ -94,11 +130,14 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
     def condition(text: str, arguments: Arguments) -> str:
         asked = parse_search(text)
         # Words that all have to be there are one question to the index.
-        plain = [group[0] for group in asked.groups if len(group) == 1 and not group[0].phrase]
+        needed = [group[0] for group in asked.groups if len(group) == 1]
+        plain, phrases = (
+            tuple(dict.fromkeys(word for term in needed if term.phrase is phrase for word in term.words))
+            for phrase in (False, True)
+        )
         clauses = []
         if plain:
-            together = Term(tuple(dict.fromkeys(word for term in plain for word in term.words)), phrase=False)
-            clauses.append(with_words(together, arguments))
+            clauses.append(with_words(Term(plain, phrase=False), arguments, phrases))
         for group in asked.groups:
             if len(group) > 1 or group[0].phrase:
                 clauses.append(f"({' OR '.join(find(term, arguments) for term in group)})")
@@ -106,6 +145,11 @@ def search_in(*texts: str, places: str | None = None, named: bool = False) -> Fi
         return " AND ".join(clauses)
 
     return Filter(condition)
+
+
+def _lexeme(word: str, *, whole: bool = False) -> str:
+    """A word as the text of a tsquery has it, by its beginning or whole; letters and digits need no escapes."""
+    return f"'{word}'" if whole else f"'{word}':*"
 
 
 @cache

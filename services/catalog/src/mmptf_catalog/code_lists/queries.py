@@ -116,7 +116,7 @@ PLACES = Listing(
             codes=codes_in("place_group"),
             listed_at=f"{PATH}/place-groups",
         ),
-        "q": search_in("name", places="code = ANY({}::text[])", named=True),
+        "q": search_in("place", "name", places="code = ANY({}::text[])", named=True),
     },
     columns={
         "code": "code",

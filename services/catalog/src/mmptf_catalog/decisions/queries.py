@@ -93,7 +93,7 @@ DECISIONS = Listing(
         "programme": Filter("programmes && {}::text[]", codes_in("programme"), PROGRAMMES_PATH),
         "kind": Filter("kind = ANY({}::text[])"),
         **_BETWEEN,
-        "q": search_in("record->>'number'", "record->>'text'"),
+        "q": search_in("decision", "record->>'number'", "record->>'text'"),
         "updated_since": Filter("updated >= {}::timestamptz"),
     },
     columns={

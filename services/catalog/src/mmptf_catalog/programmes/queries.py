@@ -163,6 +163,7 @@ DRAFTS = Listing(
     sorts={"code": ("code", "text"), "updated": ("updated", "timestamptz")},
     filters={
         "q": search_in(
+            "draft",
             *TEXTS,
             places="EXISTS (SELECT FROM json_array_elements(record->'places') AS place"
             " WHERE place->>'code' = ANY({}::text[]))",
@@ -223,7 +224,7 @@ PROGRAMMES = Listing(
         "status_on": Filter(_with_status_on, beside="status"),
         "budget_stage": Filter("money_stage = ANY({}::text[])", not_stated="money_stage IS NULL"),
         **amount_filters("budget"),
-        "q": search_in(*TEXTS, places="countries && {}::text[]"),
+        "q": search_in("programme", *TEXTS, places="countries && {}::text[]"),
         "updated_since": Filter("updated >= {}::timestamptz"),
     },
     columns={

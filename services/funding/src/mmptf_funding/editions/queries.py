@@ -155,7 +155,9 @@ PARTNERS = Listing(
             places="country",
             not_stated="country IS NULL",
         ),
-        "q": search_in("record->>'as_printed'", "name", places="coalesce(country, 'none') = ANY({}::text[])"),
+        "q": search_in(
+            "partner", "record->>'as_printed'", "name", places="coalesce(country, 'none') = ANY({}::text[])"
+        ),
     },
     columns={
         "code": "code",
@@ -318,6 +320,7 @@ REQUIREMENTS = Listing(
         **amount_filters("amount"),
         "updated_since": Filter("updated >= {}::timestamptz"),
         "q": search_in(
+            "requirement",
             *("place_name", "place_as_printed", "region_name", "area_name", "area_as_printed", "purpose"),
             "(SELECT string_agg(topic->>'name', ' ' || chr(1) || ' ') FROM json_array_elements(record->'topics')"
             " AS named(topic))",
@@ -447,7 +450,7 @@ INITIATIVES = Listing(
             LISTED_AT,
             not_stated=f"NOT {_IN_REGION})",
         ),
-        "q": search_in("record->>'name'", "section", "record->>'buys'"),
+        "q": search_in("initiative", "record->>'name'", "section", "record->>'buys'"),
     },
     columns={
         "code": "code",
@@ -522,7 +525,7 @@ FIGURES = Listing(
         "unit": Filter("unit = ANY({}::text[])"),
         "qualifier": Filter("qualifier = ANY({}::text[])"),
         "year": Filter("year_from <= {0}::int AND coalesce(year_to >= {0}::int, true)"),
-        "q": search_in("record->>'subject'", "record->>'place'", places="countries && {}::text[]"),
+        "q": search_in("figure", "record->>'subject'", "record->>'place'", places="countries && {}::text[]"),
     },
     columns={
         "code": "code",

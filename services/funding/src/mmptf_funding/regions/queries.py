@@ -67,6 +67,7 @@ FRAMEWORKS = Listing(
         "kind": Filter("kind = ANY({}::text[])"),
         "level": Filter("code = ANY(ARRAY(SELECT framework FROM framework_item WHERE level = ANY({}::text[])))"),
         "q": search_in(
+            "framework",
             "record->>'title'",
             "(SELECT string_agg(concat_ws(' ' || chr(1) || ' ', item.record->>'title', item.record->>'text'),"
             f" ' ' || chr(1) || ' ') {_ITEMS})",
@@ -104,7 +105,7 @@ FRAMEWORK_ITEMS = Listing(
             _REGION, where=_OF_FRAMEWORK.format(_REGION.where), not_stated=_OF_FRAMEWORK.format(_REGION.not_stated)
         ),
         "level": Filter("level = ANY({}::text[])"),
-        "q": search_in("record->>'title'", "record->>'text'"),
+        "q": search_in("framework_item", "record->>'title'", "record->>'text'"),
     },
     columns={
         "code": "code",
@@ -153,7 +154,7 @@ GROUPS = Listing(
         "region": _REGION,
         "kind": Filter("kind = ANY({}::text[])"),
         "country": _country("regional_group"),
-        "q": search_in("name", "record->>'abbreviation'"),
+        "q": search_in("regional_group", "name", "record->>'abbreviation'"),
     },
     columns={
         "code": "code",
@@ -177,7 +178,7 @@ ACRONYMS = Listing(
     rows="acronym",
     query=schemas.PrintedAcronymQuery,
     sorts={"position": ("position", "int4"), "acronym": ('lower(acronym) COLLATE "C"', "text")},
-    filters={"region": _REGION, "q": search_in("acronym", "record->>'expansion'")},
+    filters={"region": _REGION, "q": search_in("acronym", "acronym", "record->>'expansion'")},
     columns={
         "code": "code",
         "edition": "edition",
