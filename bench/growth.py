@@ -39,7 +39,7 @@ ASKED = {
     "growth-totals-by-topic": "/funding/v1/totals?by=topic&by=region",
     "growth-topic": f"{PAGE}?limit=50&topic=topic-5",
     "growth-facets": f"{PAGE}/facets",
-    "growth-search": f"{PAGE}?limit=50&q={district(123)}",
+    "growth-search": f"{PAGE}?limit=50&q=district+{district(123)}",
     "search-of-a-place": f"{PAGE}?limit=50&q=xcd",
     "growth-as-of-page": f"{PAGE}?limit=50&as_of={{revision}}",
 }
@@ -49,9 +49,9 @@ NOTES = """
 An edition of the fewest requirements is imported; a copy of its database gets as many more as are missing, in writes as
 large as that import, so that all triggers run. Each figure is the CPU time of service and PostgreSQL for a request with
 many rows, over that with few, one request after the other and without a cache. The p99 is the time that callers waited.
-`growth-search` finds as many requirements among many as among few, by the number of a district in their purposes. A
-search counts what it finds, row by row: `search-us-per-found` is what each more of those costs that are found by the
-name of a place, which are as many times more as there are requirements.
+`growth-search` finds as many requirements among many as among few: by a word that all have in their purposes, and the
+number of a district, which few have. A search counts what it finds, row by row: `search-us-per-found` is what each more
+of those costs that are found by the name of a place, which are as many times more as there are requirements.
 """
 _OTHERS = [name for name in STAGED if name not in ("code", "amount", "record", "row")]
 _CODE = f"'{CODE}-' || lpad((right(code, 8)::int + CAST(:copy AS int) * CAST(:few AS int))::text, 8, '0')"
