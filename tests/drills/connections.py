@@ -350,4 +350,6 @@ async def matrix_of_readers(scene: Scene) -> None:
         for others, kinds in (("writer", WRITERS), ("reader of another kind", OTHER_READERS)):
             slowest = max((kind for kind in kinds if kind in delays), key=lambda kind: delays[kind])
             scene.measure(f"seconds by which {what} delayed a {others}", delays[slowest], DELAY_SECONDS)
+            if delays[slowest] > DELAY_SECONDS:
+                scene.note(f"{what}: the slowest was of the kind {slowest}, of {len(tally.seconds[slowest])}")
     scene.mend()
