@@ -164,6 +164,13 @@ class RequirementRow(Record, Base, table=True):
             )
             for name, last in (("requirement_amount", "-1"), ("requirement_amount_ascending", "'Infinity'"))
         ),
+        # Most of the largest amounts are for several topics, so those for one stand behind many.
+        sa.Index(
+            "requirement_one_topic",
+            *(sa.text("coalesce(amount, -1)"), "code"),
+            postgresql_include=["amount"],
+            postgresql_where=sa.text("cardinality(topics) = 1"),
+        ),
     )
 
     edition: str = Field(foreign_key="edition.code")
