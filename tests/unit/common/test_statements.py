@@ -106,7 +106,7 @@ def test_a_page_as_of_an_earlier_revision_puts_the_first_rows_of_two_tables_toge
     page = page_statement(GRANTS, query(sort=["-amount"], limit="2", as_of="7"))
     first = (
         "(SELECT replace(record::text, '?', '?as_of=7') AS item, (coalesce(amount, -1))::text AS page_position_1,"
-        " code AS page_key, coalesce(amount, -1) AS page_order_1"
+        " coalesce(amount, -1) AS page_order_1, code AS page_key"
         f" FROM grant_{{}} AS grant WHERE {WHERE} ORDER BY coalesce(amount, -1) DESC, code DESC LIMIT $4::int + 1)"
     )
     assert text(page).endswith(
@@ -164,23 +164,23 @@ def after(sort: list[str], *values: str) -> str:
     question = canonical(query(sort=sort), without=PRESENTATION)
     cursor = base64.urlsafe_b64encode(json.dumps([_belongs_to(GRANTS, question), *values]).encode()).decode()
     page = page_statement(GRANTS, query(sort=sort, limit="2", cursor=cursor.rstrip("=")))
-    assert page.values == ["IOM", COUNTRIES, LEAST, *values, 2]
+    assert page.values == ["IOM", COUNTRIES, LEAST, 2, *values]
     return text(page).rpartition(f" FROM grant WHERE {WHERE} AND ")[2].partition(" ORDER BY")[0]
 
 
 def test_a_page_begins_after_the_row_before_it_by_all_keys_of_its_order() -> None:
-    assert after(["code"], "a", "a") == "(code, code) > ($4::text::text, $5::text)"
+    assert after(["code"], "a", "a") == "(code, code) > ($5::text::text, $6::text)"
     assert after(["-amount", "-name"], "1.50", "x", "a") == (
-        "(coalesce(amount, -1), name, code) < ($4::text::numeric, $5::text::text, $6::text)"
+        "(coalesce(amount, -1), name, code) < ($5::text::numeric, $6::text::text, $7::text)"
     )
     assert after(["name", "-amount"], "x", "1.50", "a") == (
-        "(name) >= ($4::text::text) AND ((name) > ($4::text::text)"
-        " OR (coalesce(amount, -1), code) < ($5::text::numeric, $6::text))"
+        "(name) >= ($5::text::text) AND ((name) > ($5::text::text)"
+        " OR (coalesce(amount, -1), code) < ($6::text::numeric, $7::text))"
     )
     assert after(["-name", "amount", "-code"], "x", "1.50", "a", "a") == (
-        "(name) <= ($4::text::text) AND ((name) < ($4::text::text)"
-        " OR (coalesce(amount, 'Infinity')) >= ($5::text::numeric) AND ((coalesce(amount, 'Infinity')) >"
-        " ($5::text::numeric) OR (code, code) < ($6::text::text, $7::text)))"
+        "(name) <= ($5::text::text) AND ((name) < ($5::text::text)"
+        " OR (coalesce(amount, 'Infinity')) >= ($6::text::numeric) AND ((coalesce(amount, 'Infinity')) >"
+        " ($6::text::numeric) OR (code, code) < ($7::text::text, $8::text)))"
     )
 
 
