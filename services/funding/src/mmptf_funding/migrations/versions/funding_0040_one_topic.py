@@ -1,4 +1,4 @@
-"""Of requirements with one topic those of the largest amounts are found in an index; most such have several topics."""
+"""The requirements with one topic are found in the order of their amounts; most of the largest have several topics."""
 
 from alembic import op
 
