@@ -282,7 +282,7 @@ def test_older_databases_of_every_version_are_tried() -> None:
         "funding": (
             *("0001", "0002", "0003", "0004", "0005", "funding_0009", "funding_0010", "funding_0013", "funding_0015"),
             *("funding_0016", "funding_0019", "funding_0020", "funding_0029", "funding_0034", "funding_0036"),
-            *("funding_0038", "funding_0039"),
+            *("funding_0038", "funding_0039", "funding_0040"),
         ),
         "markers": (
             *("0001", "0002", "0005", "0006", "0007", "markers_0012", "markers_0013", "markers_0015", "markers_0017"),
