@@ -568,6 +568,33 @@ async def test_an_earlier_answer_is_never_modified(new_database: Databases, redi
             assert newer.headers["etag"] not in (tag, now[path].headers["etag"])
 
 
+@pytest.mark.parametrize("service", ["catalog", "funding"])
+async def test_what_was_answered_of_the_newest_revision_is_answered_after_the_next_write(
+    new_database: Databases, service: str
+) -> None:
+    dice = random.Random(service)
+    async with running_app(service, new_database(service), None) as running:
+        request: Any = SimpleNamespace(app=running.app)
+        async with writing(running) as it:
+            await WRITES[service](it, dice)
+        revision, _ = await newest(running)
+        dated = [with_query(path, as_of=revision) for path in READS[service]]
+        query = PointInTime.model_validate({"as_of": str(revision)})
+        # The newest revision is read in the tables as they are now, an earlier one is not.
+        answered = {}
+        for is_newest in (True, False):
+            async with snapshot(request, ReadKind.COMPUTED, query) as read, read.repeatable_read() as (data, tag):
+                assert (data.earlier is None, tag.partition(":")[0]) == (is_newest, str(revision))
+            for path in dated:
+                answer = await running.client.get(path)
+                # A problem has the identifier of its request.
+                body = answer.content if answer.status_code == 200 else answer.json()["detail"]
+                found = (answer.status_code, body, answer.headers.get("etag"))
+                assert answered.setdefault(path, found) == found
+            async with writing(running) as it:
+                await WRITES[service](it, dice)
+
+
 @pytest.mark.parametrize("kind", ["totals", "facets"])
 async def test_the_cache_separates_earlier_answers_from_the_present_one(
     new_database: Databases, redis_server: Cache, kind: str
@@ -608,4 +635,4 @@ async def test_only_reads_as_of_an_earlier_revision_are_planned_without_nested_l
         query = PointInTime.model_validate({"as_of": "1"})
         request = SimpleNamespace(app=running.app)
         async with snapshot(request, ReadKind.PAGE, query) as data:  # type: ignore[arg-type]
-            assert await data.connection.fetchval("SHOW enable_nestloop") == "off"
+            assert await data.fetchval("SHOW enable_nestloop") == "off"

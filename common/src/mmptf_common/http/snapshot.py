@@ -34,7 +34,7 @@ class Snapshot:
     """A read connection whose statements read the tables as of the query's `as_of`.
 
     connection: for statements that read the data as they are now, whatever `as_of` is
-    earlier: the tables as of an earlier revision; None for the data as they are now
+    earlier: the tables as of a revision; None for the data as they are now, which may be those of the query's `as_of`
     journal: the one whose revisions the answer is of
     """
 
@@ -44,30 +44,52 @@ class Snapshot:
     earlier: EarlierTables | None = None
     journal: Journal = PUBLIC_JOURNAL
 
-    def statement(self, sql: str) -> str:
+    @property
+    def is_dated(self) -> bool:
+        """Whether the query is as of a revision, which may be the newest one."""
+        return _as_of(self.query) is not None
+
+    async def statement(self, sql: str) -> str:
         """The statement with the `WITH` clause under which it reads the tables as of the query's `as_of`."""
-        return self.earlier.statement(sql) if self.earlier else sql
+        if self.earlier is None:
+            return sql
+        await self.connection.set_until_released(PLANNING)
+        return self.earlier.statement(sql)
 
     async def fetch(self, sql: str, *values: object) -> list[Any]:
-        rows: list[Any] = await self.connection.fetch(self.statement(sql), *values)
+        rows: list[Any] = await self.connection.fetch(await self.statement(sql), *values)
         return rows
 
     async def fetchrow(self, sql: str, *values: object) -> Any:
-        return await self.connection.fetchrow(self.statement(sql), *values)
+        return await self.connection.fetchrow(await self.statement(sql), *values)
 
     async def fetchval(self, sql: str, *values: object) -> Any:
-        return await self.connection.fetchval(self.statement(sql), *values)
+        return await self.connection.fetchval(await self.statement(sql), *values)
 
     async def revision(self) -> str:
         """The revision of the data: its number and the moment of its write, as `conditional.etag` takes it."""
-        found: str = await self.fetchval(f"SELECT {self.journal.newest('$1')}", *self.journal.values)
+        sql = f"SELECT {self.journal.newest('$1')}"
+        if self.earlier:
+            sql = self.earlier.statement(sql)
+        found: str = await self.connection.fetchval(sql, *self.journal.values)
         return found
 
     @asynccontextmanager
-    async def repeatable_read(self) -> AsyncIterator[str]:
-        """A transaction whose statements all read one revision; yields that revision."""
+    async def repeatable_read(self) -> AsyncIterator[tuple[Snapshot, str]]:
+        """A transaction whose statements all read one revision: the snapshot of its data, and that revision."""
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
-            yield await self.revision()
+            yield await self.of_one_revision()
+
+    async def of_one_revision(self) -> tuple[Snapshot, str]:
+        """Within a transaction whose statements all read one revision: the snapshot of its data, and that revision.
+
+        Where that of `as_of` is the newest one, the data as they are now are those of then, and cost less to read.
+        """
+        now = replace(self, earlier=None)
+        newest = await now.revision()
+        if self.earlier is None or conditional.number_of(newest) == self.earlier.number:
+            return now, newest
+        return self, await self.revision()
 
     def at_revision(self, number: int) -> Snapshot:
         """The same connection, with statements that read the tables as of another revision."""
@@ -93,14 +115,13 @@ async def snapshot(
     Raises InvalidRequest where there is no such revision, ServiceUnavailable where the database cannot be reached.
     """
     query = query or PointInTime()
-    as_of = query.as_of if isinstance(query, PointInTime) else None
+    as_of = _as_of(query)
     if isinstance(as_of, date):
         await request.app.state.settled_moments.require(as_of)
     async with reading(request.app.state.database, kind) as connection:
         earlier = None
         if as_of is not None:
             earlier = _tables(request).at(await revision_at(connection, as_of, journal), journal)
-            await connection.set_until_released(PLANNING)
         yield Snapshot(request, connection, query, earlier, journal)
 
 
@@ -175,7 +196,7 @@ async def answer_computed_bytes(
             body, status = await cache.get(tag)
             if body is None:
                 # After a write in between the revision is newer, and the answer is stored under the newer one.
-                async with data.repeatable_read() as revision:
+                async with data.repeatable_read() as (data, revision):
                     body = await build(data, conditional.number_of(revision), chosen)
                 if chosen == SPREADSHEET:
                     body = await asyncio.to_thread(defused, body)
@@ -198,6 +219,10 @@ async def answer_computed_bytes(
     if is_csv(chosen):
         headers["Content-Disposition"] = conditional.disposition(request.scope["path"], chosen)
     return Response(body, media_type=media_type(chosen), headers=headers)
+
+
+def _as_of(query: BaseModel) -> int | date | None:
+    return query.as_of if isinstance(query, PointInTime) else None
 
 
 def _tables(request: Request) -> AsOfTables:

@@ -217,11 +217,11 @@ async def _rows(
         await transaction.start()
         begun = False
         try:
-            revision = await data.revision()
+            data, revision = await data.of_one_revision()
             yield conditional.etag(request, revision, cache_scope(listing, question), representation).encode()
             begun = True
             form = _CSV if is_csv(representation) else _LINES
-            sql = data.statement(export.sql)
+            sql = await data.statement(export.sql)
             if representation == SPREADSHEET:
                 sql = await _defused(data.connection, sql)
             begin = MARK if representation == SPREADSHEET else b""

@@ -363,7 +363,7 @@ async def fetch_item(
     written, meant = await in_other_case_or_meant(find_in(data.connection, listing), code)
     if written is not None:
         return redirect(data, listing.path, code, written)
-    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.earlier else "")
+    raise no_such_record(listing, code, meant, parameter=parameter, when=" at that time" if data.is_dated else "")
 
 
 def find_in(connection: Any, listing: Listing) -> Find:

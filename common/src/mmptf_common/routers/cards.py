@@ -84,7 +84,7 @@ def add_card(
     CodeInPath = Annotated[str, openapi.code_in_path(code_text, example, packaged=packaged)]  # noqa: N806
 
     async def get(request: PublicReadRequest, code: CodeInPath, query: PointInTimeQuery) -> Response:
-        async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
+        async with snapshot(request, ReadKind.PAGE, query) as read, read.repeatable_read() as (data, revision):
             made_of = await build(data, code)
             if made_of is None:
                 return await elsewhere(data, code)
@@ -110,7 +110,7 @@ def add_card(
         written, meant = await in_other_case_or_meant(find_with(data.connection, known), code)
         if written is not None:
             return redirect(data, before, code, written)
-        detail = unknown.format(repr(code)) + (" at that time." if data.earlier else ".")
+        detail = unknown.format(repr(code)) + (" at that time." if data.is_dated else ".")
         raise NotFound(
             f"{detail} {meant.sentence}" if meant else detail,
             errors=[error_detail(ProblemCode.UNKNOWN_CODE, detail, parameter="code", suggestion=meant and meant.code)],

@@ -53,12 +53,12 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
     local_settings: statements with which each transaction begins; none where the session has its settings already
     """
 
-    __slots__ = ("_has_settings", "local_settings")
+    __slots__ = ("_settings", "local_settings")
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *further: Any) -> None:
         super().__init__(protocol, transport, *further)
         self.local_settings = ""
-        self._has_settings = False
+        self._settings = set[str]()
         if telemetry.is_on():
             self.add_query_logger(_trace)
         found = transport.get_extra_info("socket")
@@ -77,13 +77,14 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
 
     async def set_until_released(self, statement: str) -> None:
         """Execute a statement that changes a setting of the session, which holds until the connection is released."""
-        self._has_settings = True
-        await self.execute(statement)
+        if statement not in self._settings:
+            self._settings.add(statement)
+            await self.execute(statement)
 
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # as the driver has it
-        if self._has_settings or self.is_in_transaction():
+        if self._settings or self.is_in_transaction():
             await super().reset(timeout=timeout)
-            self._has_settings = False
+            self._settings.clear()
 
 
 def _trace(statement: Any) -> None:
@@ -100,12 +101,9 @@ class PooledConnection(Connection):
 
     __slots__ = ()
 
-    async def set_until_released(self, statement: str) -> None:
-        # The transaction of a read is rolled back at its end, and with it this.
-        await self.execute(statement)
-
     def get_reset_query(self) -> str:
-        # It would change the session of whoever has that connection of the server next.
+        # The transaction of a read is rolled back at its end, and with it what it has set. This would change the
+        # session of whoever has that connection of the server next.
         return ""
 
 

@@ -112,7 +112,7 @@ async def get_programme_settlement(
     request: PublicReadRequest, code: ProgrammeCode, query: PointInTimeQuery
 ) -> Response:
     """Whether the money of a programme is settled, so that its accounts can be closed, or what is missing."""
-    async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
+    async with snapshot(request, ReadKind.PAGE, query) as read, read.repeatable_read() as (data, revision):
         found = await fetch_settlement(data, code, conditional.number_of(revision))
         if found is None:
             if moved := await renamed(data, "programme", code, SETTLEMENTS):

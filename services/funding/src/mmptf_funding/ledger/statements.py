@@ -471,7 +471,7 @@ async def answer_parties(request: Request, query: schemas.StatementQuery, statem
         if is_csv(chosen):
             table = io.BytesIO()
             await data.connection.copy_from_query(
-                data.statement(as_csv), *values, output=table, format="csv", header=True
+                await data.statement(as_csv), *values, output=table, format="csv", header=True
             )
             return table.getvalue()
         items, whole = await data.fetchrow(as_json, *values)

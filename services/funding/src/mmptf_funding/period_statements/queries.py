@@ -410,7 +410,7 @@ async def answer_parties(
         if is_csv(chosen):
             table = io.BytesIO()
             await data.connection.copy_from_query(
-                data.statement(as_csv), *values, output=table, format="csv", header=True
+                await data.statement(as_csv), *values, output=table, format="csv", header=True
             )
             return table.getvalue()
         items = await data.fetchval(as_json, *values)
@@ -575,7 +575,7 @@ async def answer_budgets(request: Request, query: schemas.BudgetQuery) -> Respon
                           FROM {rows}) AS ordered
                  ORDER BY place"""
             await data.connection.copy_from_query(
-                data.statement(statement), *values, output=table, format="csv", header=True
+                await data.statement(statement), *values, output=table, format="csv", header=True
             )
             return table.getvalue()
         items = await data.fetchval(

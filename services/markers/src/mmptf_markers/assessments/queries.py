@@ -239,7 +239,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
 
 async def answer_comparison(request: Request, code: str, query: ComparisonQuery) -> Response:
     """The changes from an earlier assessment of the same programme to this one, by criterion."""
-    async with snapshot(request, ReadKind.PAGE, query) as data, data.repeatable_read() as revision:
+    async with snapshot(request, ReadKind.PAGE, query) as read, read.repeatable_read() as (data, revision):
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found

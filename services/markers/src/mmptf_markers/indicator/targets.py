@@ -85,6 +85,6 @@ async def fetch_target(data: Snapshot, code: str | None) -> schemas.IndicatorTar
     rows = dict(await data.fetch(f"SELECT code, {_TARGET_AS_SENT} FROM target ORDER BY code"))
     wanted = code or TARGET
     if wanted not in rows:
-        when = "was not known at that time" if data.earlier else "is not loaded"
+        when = "was not known at that time" if data.is_dated else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code=ProblemCode.NO_TARGET)
     return schemas.IndicatorTarget.model_validate_json(rows[wanted])
