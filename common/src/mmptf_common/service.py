@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from mmptf_common.feed.changes import ChangeNotifier
 from mmptf_common.http import conditional, openapi, problem_kinds, versions
@@ -226,6 +226,7 @@ def create_service(service: Service[Settings], settings: Settings) -> FastAPI:
         ],
     )
     app.state.settings = settings
+    app.state.contract = openapi.WrittenContract(app)
     app.state.rate_limits = limits
     app.state.is_ending = lambda: False
     documents, listed_documents = openapi.Router(), publications.publications_of(service.name)
@@ -390,7 +391,8 @@ def _own_routes(service: Service[Any]) -> APIRouter:
         tag = conditional.etag(request, "0", "")
         if conditional.matches(request, tag):
             return conditional.not_modified(tag)
-        return JSONResponse(request.app.openapi(), headers=conditional.headers(tag))
+        written: openapi.WrittenContract = request.app.state.contract
+        return Response(await written.text(), media_type="application/json", headers=conditional.headers(tag))
 
     return router
 

@@ -13,7 +13,7 @@ from typing import Any
 from mmptf_common.wire.problems import ProblemError
 from mmptf_gateway.compression import Body
 from mmptf_gateway.merge import merge
-from mmptf_gateway.upstreams import Asking
+from mmptf_gateway.upstreams import Asking, ServiceAnswer
 
 log = logging.getLogger("mmptf.gateway")
 
@@ -40,7 +40,10 @@ class MergedContract:
 
 
 class Contracts:
-    """The last contract of each service; a service that was never reached is named as missing."""
+    """The last contract of each service; a service that was never reached is named as missing.
+
+    Those of a megabyte are read and merged in a thread: no other request waits for that.
+    """
 
     def __init__(self, asking: Asking, own: dict[str, Any]) -> None:
         self._asking = asking
@@ -68,7 +71,7 @@ class Contracts:
         await asyncio.gather(*(self._ask(name) for name in due))
         now = {name: known.contract for name, known in self._known.items()}
         if self._merged is None or now != before:
-            self._merged = self._merge(now)
+            self._merged = await asyncio.to_thread(self._merge, now)
         return self._merged
 
     def _is_due(self, name: str) -> bool:
@@ -85,13 +88,18 @@ class Contracts:
             else:
                 if not answer.is_success:
                     raise ValueError(f"it answered {answer.status}")
-                contract = answer.json()
-                merge({name: contract}, self._own)
+                contract = await asyncio.to_thread(self._usable, name, answer)
         except (ProblemError, ValueError, LookupError, TypeError, AttributeError) as error:
             # One contract that cannot be used must not make those of the other services unavailable.
             log.warning("no contract", extra={"service": name, "reason": f"{type(error).__name__}: {error}"})
             return
         self._known[name] = KnownContract(contract, answer.headers.get("etag"), time.monotonic())
+
+    def _usable(self, name: str, answer: ServiceAnswer) -> dict[str, Any]:
+        """The contract in an answer; raises what merging it does where it cannot be used."""
+        contract: dict[str, Any] = answer.json()
+        merge({name: contract}, self._own)
+        return contract
 
     def _merge(self, contracts: dict[str, dict[str, Any]]) -> MergedContract:
         merged = merge(contracts, self._own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import re
@@ -512,6 +513,26 @@ def packaged_examples(package: str) -> dict[str, Example]:
     for each in ("mmptf_common", package):
         found |= json.loads((files(each) / "examples.json").read_text("utf-8"))
     return found
+
+
+class WrittenContract:
+    """The contract of an app as it is answered. It is made once, in a thread: that takes seconds of a processor."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._writing: asyncio.Task[bytes] | None = None
+
+    async def text(self) -> bytes:
+        """The contract as JSON; who asks while it is made gets the same."""
+        if self._writing is None:
+            self._writing = asyncio.create_task(asyncio.to_thread(self._write))
+        return await asyncio.shield(self._writing)
+
+    def _write(self) -> bytes:
+        text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+        # As objects it takes many times the memory of its text.
+        self._app.openapi_schema = None
+        return text
 
 
 def install(app: FastAPI, package: str | None = None) -> None:

@@ -77,12 +77,14 @@ def from_http_exception(request: Request, error: HTTPException) -> ProblemError:
 
 
 def _offered(request: Request, known: str) -> set[str]:
-    """The methods of a path, from the contract: a route has only its own, and no route has the HEAD of a GET."""
-    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    """The methods of a path: a route has only its own, and no route has the HEAD of a GET."""
     path = request.scope["path"]
+    found = operations(request.app)
     # A path without parameters, such as `…/facets`, comes before a template that would take its last part as a code.
-    templates = [path] if path in paths else [t for t in paths if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", t), path)]
-    offered = {method.upper() for template in templates for method in paths[template]} or set(known.split(", "))
+    own = [o for o in found if o.path == path] or [
+        o for o in found if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", o.path), path)
+    ]
+    offered = {operation.method for operation in own} or set(known.split(", "))
     return offered | {"HEAD"} if "GET" in offered else offered
 
 
