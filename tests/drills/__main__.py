@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
 import traceback
@@ -61,6 +62,9 @@ async def perform(drill: Drill, stack: Stack, load: Load) -> tuple[Result, bool]
     """What came of a drill, and whether the stack can be used for the next one."""
     tally, begin, logs = Tally(), time.monotonic(), stack.log_ends()
     scene = Scene(stack, load, tally)
+    # What the load knows grows with each drill; collections would stop all of its clients for longer and longer.
+    gc.collect()
+    gc.freeze()
     recovered, is_usable = 0.0, not drill.is_last
     stack.forget_use()
     try:

@@ -225,7 +225,7 @@ class Load:
     # - readers -
 
     async def read_items(self) -> None:
-        known = self.ledger.acknowledged()
+        known = self.ledger.acknowledged
         if not known:
             return
         write = known[-1] if self.chance.random() < 0.5 else self.chance.choice(known)

@@ -45,6 +45,8 @@ class Ledger:
     """The known ledger: the entries that were sent, and the feed's account of when each was written."""
 
     writes: dict[str, Write] = field(default_factory=dict)
+    acknowledged: list[Write] = field(default_factory=list)
+    """Those of them that were acknowledged, in this order."""
     floors: list[tuple[float, int]] = field(default_factory=list)
     """The moment of each acknowledgement, and the highest revision that was acknowledged until then."""
     reads: list[Read] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Ledger:
         amount = {"amount": write.body["amount"], "currency": "USD"}
         if got != sent or record["sum"] != amount:
             return "the entry in the acknowledgement is another one"
+        if write.acknowledged is None:
+            self.acknowledged.append(write)
         write.acknowledged, write.revision = record, revision
         self.floors.append((time.monotonic(), max(self.floor(), revision)))
         return None
@@ -70,9 +74,6 @@ class Ledger:
         """The highest revision of a write that was acknowledged so many seconds ago: no later answer may be older."""
         until = bisect_right(self.floors, time.monotonic() - seconds, key=itemgetter(0))
         return self.floors[until - 1][1] if until else 0
-
-    def acknowledged(self) -> list[Write]:
-        return [write for write in self.writes.values() if write.acknowledged]
 
     def unanswered(self) -> list[Write]:
         return [write for write in self.writes.values() if not write.acknowledged]
@@ -99,6 +100,7 @@ class Ledger:
     def forget_after(self, revision: int) -> None:
         """Know nothing of what was written after a revision, to which a backup was restored."""
         self.writes = {name: each for name, each in self.writes.items() if each.revision <= revision}
+        self.acknowledged = [each for each in self.acknowledged if each.revision <= revision]
         self.floors = [(0.0, max((each.revision for each in self.writes.values()), default=0))]
         self.reads.clear()
         while self.revisions[-1] > revision:
@@ -127,7 +129,7 @@ class Ledger:
                 tally.fail(f"{source}: an entry that nobody sent", str(reference))
             elif times > 1:
                 tally.lose(f"an entry is {times} times in {source}", str(reference))
-        for write in self.acknowledged():
+        for write in self.acknowledged:
             row = by_reference.get(write.reference)
             if row is None:
                 tally.lose(f"an acknowledged entry is not in {source}", f"{write.reference} at {write.revision}")

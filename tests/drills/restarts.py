@@ -232,9 +232,9 @@ async def restore_of_a_backup(scene: Scene) -> None:
     finally:
         file.unlink(missing_ok=True)
     (row,) = await to_thread(lambda: cluster.run("SELECT max(number) FROM revision", database="funding"))
-    before = len(load.ledger.acknowledged())
+    before = len(load.ledger.acknowledged)
     load.restored(row[0])
-    scene.note(f"{before - len(load.ledger.acknowledged())} entries were written after the backup")
+    scene.note(f"{before - len(load.ledger.acknowledged)} entries were written after the backup")
     for process in stack.of("funding"):
         process.is_wanted = True
     await stack.all_ready(40)
