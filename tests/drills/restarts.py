@@ -8,6 +8,7 @@ import socket
 import time
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -23,9 +24,9 @@ EXPORT = "/funding/v1/requirements?format=ndjson"
 STOPPED_WRITER_SECONDS = 20.0
 """The longest time for which a process that stops inside a write stops the writes of others."""
 END_SECONDS = 25.0
+"""The time in which a process ends after SIGTERM: 20 s for requests under way, and some."""
 # Until a replica was stopped inside a write, which of two it is being left to chance.
 CATCH_SECONDS = 60
-"""The time in which a process ends after SIGTERM: 20 s for requests under way, and some."""
 
 
 async def restart(process: Process, number: signal.Signals) -> float:
@@ -70,7 +71,8 @@ async def rolling_restart(scene: Scene) -> None:
 async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     """One replica of the funding service stops inside a transaction, with the lock of all writers, for 18 s."""
     cluster = scene.stack.cluster
-    process = scene.stack.of("funding")[0]
+    # After restarts, all connections of the gateways may lead to one of them.
+    replicas = cycle(scene.stack.of("funding"))
     idle = (
         "SELECT FROM pg_stat_activity WHERE datname = 'funding' AND state = 'idle in transaction'"
         " AND state_change < clock_timestamp() - interval '80 ms'"
@@ -80,6 +82,7 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
     held = (f"SELECT pg_advisory_lock({JOURNAL_LOCK})", "SELECT pg_sleep(0.6)")
     deadline = time.monotonic() + CATCH_SECONDS
     while time.monotonic() < deadline:
+        process = next(replicas)
         holding = asyncio.create_task(to_thread(cluster.run, *held, database="funding"))
         await asyncio.sleep(0.5)
         process.send(signal.SIGSTOP)
@@ -90,7 +93,7 @@ async def a_replica_that_hangs_inside_a_write(scene: Scene) -> None:
         process.send(signal.SIGCONT)
         await asyncio.sleep(0.3)
     else:
-        scene.tally.fail(f"the replica was in no write in {CATCH_SECONDS} s")
+        scene.tally.fail(f"no replica was in a write in {CATCH_SECONDS} s")
         return
     begin, floor = time.monotonic(), scene.load.ledger.floor()
     while scene.load.ledger.floor() == floor and time.monotonic() < begin + 2 * STOPPED_WRITER_SECONDS:
