@@ -130,7 +130,7 @@ async def test_a_contract_that_lacks_a_service_is_given_only_as_a_part(
     serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One service is down, and one makes its contract for longer than the gateway waits, until a later request."""
-    monkeypatch.setattr("mmptf_gateway.contracts.LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("mmptf_gateway.contracts.FIRST_LIMIT_SECONDS", 0.2)
     slow, quick = Stub(), Stub()
     slow.answers["/openapi.json"] = (200, {**CONTRACT, "paths": {"/s/v1/x": CONTRACT["paths"]["/a/v1/x"]}})
     slow.seconds = 1.0
@@ -170,6 +170,22 @@ async def test_a_contract_that_lacks_a_service_is_given_only_as_a_part(
     assert not {"x-missing-services"} & set(whole.json()) and "Not whole" not in whole.json()["info"]["description"]
     assert unknown.status_code == 422
     assert {error["parameter"] for error in unknown.json()["errors"]} == {"partial", "part"}
+
+
+async def test_the_first_contract_of_a_service_is_waited_for_longer_than_a_later_one(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmptf_gateway.contracts.LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("mmptf_gateway.contracts.FRESH_SECONDS", -1)
+    with serve(stub := Stub()) as origin:
+        stub.seconds = 0.6
+        with serve(create_app(GatewaySettings(services={"a": origin}))) as gateway:
+            first = await get(gateway, "/openapi.json")
+            stub.answers["/openapi.json"] = (200, {**CONTRACT, "paths": {}})
+            kept = await get(gateway, "/openapi.json")
+    assert (first.status_code, kept.status_code) == (200, 200)
+    assert "/a/v1/x" in first.json()["paths"]
+    assert kept.content == first.content, "the copy answers when the service is slow"
 
 
 @pytest.mark.parametrize("broken", [(500, CONTRACT), (200, []), (200, {"paths": {"/a/v1/x": 3}}), (200, {"paths": 1})])

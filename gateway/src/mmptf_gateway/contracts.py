@@ -20,6 +20,9 @@ log = logging.getLogger("mmptf.gateway")
 FRESH_SECONDS = 60.0
 LIMIT_SECONDS = 2.0
 
+# A service makes its contract when it is first asked for, which takes a busy processor some seconds.
+FIRST_LIMIT_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class KnownContract:
@@ -55,7 +58,8 @@ class Contracts:
     async def merged(self) -> MergedContract:
         """The contracts that are known, after those that are due were fetched, as one.
 
-        Callers that come during a fetch get its result, so that none waits longer than LIMIT_SECONDS.
+        Callers that come during a fetch get its result, so that none waits longer than LIMIT_SECONDS, or
+        FIRST_LIMIT_SECONDS while the contract of a service was never fetched.
         """
         if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
@@ -81,8 +85,9 @@ class Contracts:
     async def _ask(self, name: str) -> None:
         known = self._known.get(name)
         headers = {"If-None-Match": known.tag} if known and known.tag else {}
+        limit = LIMIT_SECONDS if known else FIRST_LIMIT_SECONDS
         try:
-            answer = await self._asking.get(name, "/openapi.json", seconds=LIMIT_SECONDS, headers=headers)
+            answer = await self._asking.get(name, "/openapi.json", seconds=limit, headers=headers)
             if known and answer.status == 304:
                 contract = known.contract
             else:
