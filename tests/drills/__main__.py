@@ -69,7 +69,7 @@ async def perform(drill: Drill, stack: Stack, load: Load) -> tuple[Result, bool]
     stack.forget_use()
     try:
         async with load.running(tally, spared=drill.spared, excused=drill.excused):
-            await asyncio.sleep(QUIET_SECONDS)
+            await load.settle(QUIET_SECONDS)
             scene.mend()
             await drill.fault(scene)
             recovered = await load.recover(scene.mended)

@@ -45,7 +45,7 @@ async def clients(
 
     async def one(place: int) -> None:
         # Slow ones are meant, and not a crowd in one moment.
-        await asyncio.sleep(arrival * place / number)
+        await scene.load.pause(arrival * place / number)
         port = processes[place % len(processes)].port
         # A small buffer, so that a reader that does not read stops the sender soon.
         with socket.socket() as connection:
@@ -89,7 +89,10 @@ async def compare(
     of: Sequence[str] = ("gateway",),
     arrival: float = ARRIVAL_SECONDS,
 ) -> None:
-    """Measure the load without the clients, then beside them; arrival: the seconds in which they connect."""
+    """Measure the load without the clients, then beside them.
+
+    arrival: the seconds in which they connect, at the pace of the load as on a quick machine
+    """
     tally = scene.tally
     tally.seconds.clear()
     await asyncio.sleep(QUIET_SECONDS)
@@ -97,7 +100,7 @@ async def compare(
     quiet = p99(scene.load.quiet)
     slowest = {kind: max(tally.seconds[kind], default=0.0) for kind in ("entry", "page")}
     async with clients(scene, number, behave, of, arrival=arrival) as ended:
-        await asyncio.sleep(arrival + 0.5)
+        await scene.load.pause(arrival + 0.5)
         tally.seconds.clear()
         await asyncio.sleep(BESIDE_SECONDS)
         beside = p99(seconds_of_short(scene))
@@ -107,7 +110,8 @@ async def compare(
             after = max(tally.seconds[kind], default=BESIDE_SECONDS)
             scene.measure(f"seconds by which the slowest {kind} was delayed", max(0.0, after - before), DELAY_SECONDS)
         scene.note(
-            f"p99 quiet {quiet:.3f} s, beside {number} clients {beside:.3f} s; {len(ended)} connections had ended"
+            f"p99 quiet {quiet:.3f} s, beside {number} clients {beside:.3f} s; {len(ended)} connections had ended; "
+            f"the load paused {scene.load.pace:.1f} times as long as on a quick machine"
         )
     scene.mend()
 
@@ -338,7 +342,7 @@ async def matrix_of_readers(scene: Scene) -> None:
                 await read_slowly(reader)
 
         async with clients(scene, MATRIX_READERS, behave, ("funding", "gateway"), arrival=0.5):
-            await asyncio.sleep(1)
+            await scene.load.pause(1)
             tally.seconds.clear()
             await asyncio.sleep(MATRIX_SECONDS)
             delays = {

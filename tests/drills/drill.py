@@ -12,7 +12,7 @@ from tests.drills.stack import Stack
 from tests.suite import NAMES
 
 QUIET_SECONDS = 2.0
-"""Seconds of load before the fault."""
+"""Seconds of load before the fault, at least."""
 
 
 @dataclass(frozen=True)

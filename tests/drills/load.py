@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +15,7 @@ from decimal import Decimal
 from functools import cache
 from itertools import count
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -49,9 +51,13 @@ KEPT_SECONDS = 1.0
 WRITES_EACH = 0.15
 """Seconds between two writes of a writer."""
 READS_EACH = 0.15
-"""Seconds between two reads of a reader: with them, the load leaves some of two cores free. Else a drill would measure
-the queue for them.
+"""Seconds between two reads of a reader."""
+BUSY = 0.65
+"""The share of the machine's processors that the load may use while nothing is wrong. With a larger one a drill would
+measure the queue for them.
 """
+SLOWEST = 6.0
+"""The most by which the load is slowed on a slow machine."""
 SUBJECTS = 16
 SETTLE_SECONDS = 40
 """The time within which all is answered again after a fault has ended."""
@@ -89,8 +95,12 @@ class Load:
     http: httpx.AsyncClient = field(init=False)
     summing: ProcessPoolExecutor = field(init=False)
     is_restored: bool = False
+    pace: float = 1.0
+    """How many times longer than WRITES_EACH and READS_EACH the writers and readers pause on this machine."""
     quiet: list[float] = field(default_factory=list)
-    """The seconds that short right answers took in the quiet periods of all drills so far: those of one are few."""
+    """The seconds that short right answers took in the quiet periods since the pace is what it is: those of one drill
+    are few.
+    """
 
     async def open(self) -> None:
         """Read what the load will not change, which has to stay so."""
@@ -137,6 +147,23 @@ class Load:
                 self.tally.fail(f"{step.__name__}: {type(error).__name__} {error}")
             await asyncio.sleep(0.02)
 
+    async def settle(self, seconds: float) -> None:
+        """Run for some seconds without a fault, at a pace that leaves the processors free that BUSY does not count."""
+        while True:
+            before = _processor_seconds()
+            await asyncio.sleep(seconds)
+            busy, whole = (after - then for after, then in zip(_processor_seconds(), before, strict=True))
+            wanted = min(SLOWEST, max(1.0, self.pace * busy / whole / BUSY))
+            is_slower = wanted > 1.1 * self.pace
+            if is_slower or wanted < 0.8 * self.pace:
+                self.pace = wanted
+                self.quiet.clear()
+            if not is_slower:
+                return
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds * self.pace)
+
     async def close(self) -> None:
         self.summing.shutdown(cancel_futures=True)
         await self.http.aclose()
@@ -157,7 +184,7 @@ class Load:
         write = self.ledger.writes[body["reference"]] = Write(number, body["reference"], body, f"key-{number}")
         while not await self.send_entry(write):
             await asyncio.sleep(0.5)
-        await asyncio.sleep(WRITES_EACH)
+        await self.pause(WRITES_EACH)
 
     async def send_entry(self, write: Write) -> bool:
         """Whether the entry was acknowledged, now or before."""
@@ -193,7 +220,7 @@ class Load:
             tag = read.headers["etag"]
         await self.until_answered("draft", path, method="DELETE", expect=(204, 404), headers={**who, "if-match": tag})
         await self.until_answered("draft", path, expect=(404,), headers=who)
-        await asyncio.sleep(WRITES_EACH)
+        await self.pause(WRITES_EACH)
 
     async def write_assessments(self) -> None:
         who = token("agency", "ILO")
@@ -213,7 +240,7 @@ class Load:
             "assessment", path, method="DELETE", expect=(204, 404, 412),
             headers={**who, "if-match": read.headers["etag"]},
         )  # fmt: skip
-        await asyncio.sleep(WRITES_EACH)
+        await self.pause(WRITES_EACH)
 
     async def until_answered(self, kind: str, path: str, **request: Any) -> httpx.Response:
         while True:
@@ -236,7 +263,7 @@ class Load:
             return None if answer.json() == record else "an entry is another one than was acknowledged"
 
         await self.caller.ask("item", f"{LEDGER}/{record['code']}", check=check)
-        await asyncio.sleep(READS_EACH)
+        await self.pause(READS_EACH)
 
     def fresh(self, kind: str, read: Callable[[httpx.Response], tuple[int, Decimal | None]]) -> Check:
         """A check that an answer is not older than the last acknowledged write, and that remembers what it says.
@@ -268,7 +295,7 @@ class Load:
         ways = ((f"{LEDGER}/totals?by=kind", totals), ("/funding/v1/statement", statement))
         path, read = self.chance.choice(ways)
         await self.caller.ask("totals", path, check=self.fresh("totals", read))
-        await asyncio.sleep(READS_EACH)
+        await self.pause(READS_EACH)
 
     async def read_pages(self) -> None:
         def read(answer: httpx.Response) -> tuple[int, None]:
@@ -278,7 +305,7 @@ class Load:
             return page["total"], None
 
         await self.caller.ask("page", f"{LEDGER}?limit=20&sort=-code", check=self.fresh("page", read))
-        await asyncio.sleep(READS_EACH)
+        await self.pause(READS_EACH)
 
     async def read_exports(self) -> None:
         # No gateway keeps exports.
@@ -292,11 +319,11 @@ class Load:
             # Thousands of lines would keep all other answers waiting, whose time is measured here.
             summed = asyncio.get_running_loop().run_in_executor(self.summing, _rows_and_total, answer.content)
             self.ledger.reads.append(Read("export", revision_of(answer), *await summed))
-        await asyncio.sleep(0.5)
+        await self.pause(0.5)
 
     async def read_fixed(self) -> None:
         await self.ask_fixed(self.chance.choice(FIXED))
-        await asyncio.sleep(READS_EACH)
+        await self.pause(READS_EACH)
 
     async def ask_fixed(self, path: str, caller: Caller | None = None, **headers: str) -> None:
         """Read something that the load does not change, through the balancer or as another caller."""
@@ -327,14 +354,14 @@ class Load:
             return None
 
         await self.caller.ask("view", VIEW, check=check)
-        await asyncio.sleep(0.3)
+        await self.pause(0.3)
 
     async def score(self) -> None:
         def check(answer: httpx.Response) -> str | None:
             return None if without_revision(answer.text) == self.fixed["score"] else "another score than before"
 
         await self.caller.ask("score", "/markers/v1/score", method="POST", json=SCORE, check=check)
-        await asyncio.sleep(0.2)
+        await self.pause(0.2)
 
     async def follow(self) -> None:
         follower = self.follower
@@ -428,6 +455,14 @@ def _rows_and_total(export: bytes) -> tuple[int, Decimal]:
     if len({line["code"] for line in lines}) != len(lines):
         raise ValueError("an export has an entry twice")
     return len(lines), sum((Decimal(line["sum"]["amount"]) for line in lines), Decimal(0))
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """How long the processors of the machine have been busy, and how long they have existed (proc_stat(5))."""
+    user, nice, system, idle, waiting, *other = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
+    busy = user + nice + system + sum(other[:3])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return busy / ticks, (busy + idle + waiting) / ticks
 
 
 def importing_headers(number: int = 0) -> dict[str, str]:

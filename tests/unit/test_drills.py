@@ -6,7 +6,7 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from mmptf_local.processes import Child, wait_until
 from tests.drills.client import Caller, Tally, problem_error
 from tests.drills.limits import SERVERS
+from tests.drills.load import Load
 from tests.drills.model import Follower, Ledger, Read, Write
 from tests.drills.stack import Process, Stack, Use
 
@@ -103,6 +104,24 @@ async def test_a_failure_of_a_service_without_a_fault_is_wrong() -> None:
     await caller.ask("view", "/programmes/ETH-01")
     await caller.ask("item", "/funding/v1/ledger/L-1")
     assert (caller.tally.labelled, caller.tally.wrong) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("pace", "shares", "found"),
+    [
+        (1.0, [0.4], 1.0), (1.0, [0.975, 0.78, 0.65], 1.8), (2.0, [0.65], 2.0),
+        (2.0, [0.975, 0.975, 0.975, 0.975], 6.0), (2.0, [0.39], 1.2), (2.0, [0.1], 1.0),
+    ],
+)  # fmt: skip
+async def test_the_load_is_slowed_until_it_leaves_enough_of_the_processors_free(
+    monkeypatch: pytest.MonkeyPatch, pace: float, shares: list[float], found: float
+) -> None:
+    seen = iter([seconds for share in shares for seconds in ((0.0, 0.0), (share, 1.0))])
+    monkeypatch.setattr("tests.drills.load._processor_seconds", lambda: next(seen))
+    load = Load(cast("Any", None), pace=pace, quiet=[0.1])
+    await load.settle(0)
+    assert load.pace == pytest.approx(found) and not list(seen)
+    assert load.quiet == ([0.1] if found == pace else []), "what another pace has shown does not count any more"
 
 
 def test_answers_of_500_and_errors_in_the_logs_are_found(tmp_path: Path) -> None:
