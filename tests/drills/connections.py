@@ -20,6 +20,8 @@ from tests.suite import NAMES
 
 CLIENTS, READERS = 200, 20
 QUIET_SECONDS, ARRIVAL_SECONDS, BESIDE_SECONDS = 4.0, 3.0, 6.0
+SLOWER = 2.5
+"""How many times longer clients that ask for much take to connect, at most, where the load is slowed."""
 TIMES, AT_LEAST = 3.0, 0.1
 """The p99 of others may be so many times that of quiet periods, which counts as not shorter than this."""
 HEAD_SECONDS = Pace().head_seconds + 3
@@ -45,7 +47,7 @@ async def clients(
 
     async def one(place: int) -> None:
         # Slow ones are meant, and not a crowd in one moment.
-        await scene.load.pause(arrival * place / number)
+        await asyncio.sleep(arrival * place / number)
         port = processes[place % len(processes)].port
         # A small buffer, so that a reader that does not read stops the sender soon.
         with socket.socket() as connection:
@@ -88,11 +90,15 @@ async def compare(
     number: int = CLIENTS,
     of: Sequence[str] = ("gateway",),
     arrival: float = ARRIVAL_SECONDS,
+    costly: bool = False,
 ) -> None:
     """Measure the load without the clients, then beside them.
 
-    arrival: the seconds in which they connect, at the pace of the load as on a quick machine
+    arrival: the seconds in which they connect
+    costly: whether what each asks for costs as much as a few requests of the load; they connect at its pace then
     """
+    if costly:
+        arrival *= min(scene.load.pace, SLOWER)
     tally = scene.tally
     tally.seconds.clear()
     await asyncio.sleep(QUIET_SECONDS)
@@ -100,7 +106,7 @@ async def compare(
     quiet = p99(scene.load.quiet)
     slowest = {kind: max(tally.seconds[kind], default=0.0) for kind in ("entry", "page")}
     async with clients(scene, number, behave, of, arrival=arrival) as ended:
-        await scene.load.pause(arrival + 0.5)
+        await asyncio.sleep(arrival + 0.5)
         tally.seconds.clear()
         await asyncio.sleep(BESIDE_SECONDS)
         beside = p99(seconds_of_short(scene))
@@ -195,7 +201,7 @@ async def slow_readers_of_pages(scene: Scene) -> None:
         writer.write(head("/funding/v1/requirements?limit=1000") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, "slow readers of pages", behave)
+    await compare(scene, "slow readers of pages", behave, costly=True)
 
 
 @drill(*NAMES)
@@ -208,7 +214,7 @@ async def slow_readers_of_long_answers(scene: Scene) -> None:
 
     # Such an answer has 1.5 MB. Seventy of them a second are more than two cores can do beside the load, whoever reads
     # them; what is measured here is how slow readers hold others up.
-    await compare(scene, "slow readers of long answers", behave, arrival=12)
+    await compare(scene, "slow readers of long answers", behave, arrival=12, costly=True)
 
 
 @drill(*NAMES)
@@ -226,7 +232,7 @@ async def slow_readers_of_a_service(scene: Scene) -> None:
         begun += 1
         await read_slowly(reader)
 
-    await compare(scene, "slow readers of a service", behave, of=("funding",))
+    await compare(scene, "slow readers of a service", behave, of=("funding",), costly=True)
     scene.note(f"{begun} of {CLIENTS} answers had begun")
 
 
@@ -238,7 +244,7 @@ async def slow_readers_of_exports(scene: Scene) -> None:
         writer.write(head("/funding/v1/requirements?format=ndjson") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, "slow readers of exports", behave, of=("gateway", "funding"))
+    await compare(scene, "slow readers of exports", behave, of=("gateway", "funding"), costly=True)
 
 
 @drill(*NAMES, excused=("export",))
@@ -249,7 +255,7 @@ async def slow_readers_of_dated_exports(scene: Scene) -> None:
         writer.write(head(f"/funding/v1/requirements?format=ndjson&as_of={now()}") + b"\r\n")
         await read_slowly(reader)
 
-    await compare(scene, "slow readers of dated exports", behave, of=("gateway", "funding"))
+    await compare(scene, "slow readers of dated exports", behave, of=("gateway", "funding"), costly=True)
 
 
 @drill(*NAMES)
@@ -341,8 +347,9 @@ async def matrix_of_readers(scene: Scene) -> None:
                 writer.write(head(asked) + b"\r\n")
                 await read_slowly(reader)
 
-        async with clients(scene, MATRIX_READERS, behave, ("funding", "gateway"), arrival=0.5):
-            await scene.load.pause(1)
+        arrival = 0.5 * min(scene.load.pace, SLOWER)
+        async with clients(scene, MATRIX_READERS, behave, ("funding", "gateway"), arrival=arrival):
+            await asyncio.sleep(arrival + 0.5)
             tally.seconds.clear()
             await asyncio.sleep(MATRIX_SECONDS)
             delays = {
