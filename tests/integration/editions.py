@@ -23,6 +23,9 @@ import openpyxl
 import pytest
 
 from mmptf_common import cli
+from mmptf_common.wire.problems import InvalidRequest
+from mmptf_common.wire.raw_rows import UnreadableFile
+from mmptf_common.wire.tables import errors_of
 from mmptf_common.writes.bodies import CSV
 from mmptf_common.writes.table_files import Tables, csv_table, open_workbook
 from mmptf_funding.__main__ import IMPORT
@@ -495,8 +498,11 @@ async def journal_of(url: str, after: int = 0) -> list[asyncpg.Record]:
 async def read_here(file: BinaryIO, *, workbook: bool, **_: object) -> AsyncIterator[Tables]:
     """The tables of a file, read in this process."""
     file.seek(0)
-    if workbook:
-        with open_workbook(TEMPLATE, file) as tables:
-            yield tables
-    else:
-        yield {"requirements": csv_table(TEMPLATE, "requirements", file)}
+    try:
+        if workbook:
+            with open_workbook(TEMPLATE.of_workbook(), file) as tables:
+                yield tables
+        else:
+            yield {"requirements": csv_table(TEMPLATE.table("requirements"), "requirements", file)}
+    except UnreadableFile as error:
+        raise InvalidRequest(errors_of(error.errors)) from error

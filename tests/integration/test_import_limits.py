@@ -6,14 +6,14 @@ import asyncio
 import errno
 import io
 import os
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -21,13 +21,14 @@ import pytest
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing as transaction
-from mmptf_common.wire.tables import RawRow
+from mmptf_common.wire.problems import InvalidRequest
+from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.writes import bodies, reading
 from mmptf_common.writes.bodies import CSV, XLSX
 from mmptf_common.writes.table_files import MAX_ATTRIBUTES, MAX_STYLES, Tables
 from mmptf_funding.imports import routes
 from mmptf_funding.imports.commands import check_edition, write_edition
-from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS
+from mmptf_funding.imports.reading import MAX_OTHERS, MAX_REQUIREMENTS, tables_of
 from mmptf_funding.imports.routes import PATH as IMPORTS
 from tests.conftest import RunningApp, pool_of
 from tests.integration.editions import (
@@ -270,16 +271,21 @@ async def test_more_rows_than_are_imported_over_http_are_refused(untouched: Runn
     assert f"initiatives: at most {MAX_OTHERS:,} rows" in error["detail"]
 
 
-@pytest.mark.parametrize(("rows", "end"), [(MAX_REQUIREMENTS, "null"), (MAX_REQUIREMENTS + 1, "file_too_large")])
-def test_as_many_requirements_are_read_as_the_limit_says(tmp_path: Path, rows: int, end: str) -> None:
-    file = tmp_path / "requirements.csv"
-    file.write_bytes(csv_of("requirements", MADE_UP["requirements"][:1] * rows))
-    with file.open("rb") as stdin:
-        command = [sys.executable, "-m", "mmptf_funding.imports.reading", "csv"]
-        read = subprocess.run(command, stdin=stdin, capture_output=True, check=True).stdout.splitlines()
-    # The name of the table, the rows, and how it ended.
-    assert len(read) == MAX_REQUIREMENTS + 2
-    assert end in read[-1].decode()
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_as_many_requirements_are_read_as_the_limit_says(tmp_path: Path, beyond: int) -> None:
+    path = tmp_path / "requirements.csv"
+    path.write_bytes(csv_of("requirements", MADE_UP["requirements"][:1] * (MAX_REQUIREMENTS + beyond)))
+    read = 0
+    ends = pytest.raises(InvalidRequest, match="at most 10,000 rows") if beyond else nullcontext()
+    with path.open("rb") as file, ends:
+        async with tables_of(file, workbook=False, gone=nobody_has_gone) as tables:
+            async for _ in cast("AsyncIterator[RawRow]", tables["requirements"]):
+                read += 1
+    assert read == MAX_REQUIREMENTS
+
+
+async def nobody_has_gone() -> bool:
+    return False
 
 
 def many(note: str) -> Edition:

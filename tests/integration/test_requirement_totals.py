@@ -22,7 +22,7 @@ from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problems import InvalidRequest
-from mmptf_common.wire.tables import RawRow
+from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.writes.table_files import Tables
 from mmptf_funding.imports.commands import import_edition
 from mmptf_funding.imports.schemas import ImportReport

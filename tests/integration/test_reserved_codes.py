@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from mmptf_common.wire.codes import RESERVED_CODES
-from mmptf_common.wire.tables import RawRow, read_row
+from mmptf_common.wire.raw_rows import RawRow
+from mmptf_common.wire.tables import read_row
 from mmptf_funding.imports import template
 from mmptf_markers.engine.loading import InvalidRubric, load_rubric
 from tests.conftest import RunningApp

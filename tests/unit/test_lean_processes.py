@@ -10,6 +10,7 @@ import pytest
 from tests.suite import SERVICES
 
 # The client of Redis looks whether cryptography is there, without loading its bindings.
+MODELS = {"asyncio", "fastapi", "pydantic", "sqlalchemy", "starlette"}
 ELSEWHERE = {"alembic", "cryptography.hazmat", "jwt", "openpyxl"}
 OF_CLIENTS = {"httpx"}
 IMPORTS = """
@@ -28,7 +29,17 @@ print(*sys.modules)
     ],
 )
 def test_a_server_imports_what_it_needs(module: str, unneeded: set[str]) -> None:
-    done = subprocess.run([sys.executable, "-c", IMPORTS, module], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.split())
+    imported = imported_with(module)
     assert "fastapi" in imported
     assert not imported & unneeded
+
+
+def test_the_process_that_reads_an_uploaded_table_starts_without_models() -> None:
+    imported = imported_with("mmptf_common.writes.read_tables")
+    assert "json" in imported
+    assert not imported & (MODELS | {"openpyxl"})
+
+
+def imported_with(module: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", IMPORTS, module], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())

@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mmptf_common.http import problems
 from mmptf_common.http.middleware import OPERATION
 from mmptf_common.wire.links import link
-from mmptf_common.wire.problems import InternalError, NotFound, ProblemError, closest_match
+from mmptf_common.wire.problems import InternalError, NotFound, ProblemError
+from mmptf_common.wire.spelling import closest_match
 from mmptf_gateway.answers import Answers
 from mmptf_gateway.forward import Forwarder, first_segment, lasts
 from mmptf_gateway.settings import OWN_SEGMENTS

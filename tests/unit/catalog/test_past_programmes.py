@@ -10,7 +10,8 @@ from mmptf_catalog.imports import rules
 from mmptf_catalog.imports.rules import KnownCodes
 from mmptf_catalog.imports.template import STATUSES, PastProgrammeRow, StatusDay
 from mmptf_catalog.programmes.rules import NEXT_STATUSES
-from mmptf_common.wire.tables import RawRow, read_row
+from mmptf_common.wire.raw_rows import RawRow
+from mmptf_common.wire.tables import read_row
 
 KNOWN = KnownCodes(("1",), ("6",), ("KEN", "UGA"), ("IOM", "ILO"))
 TODAY = date(2026, 11, 28)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from mmptf_common.wire.problems import InvalidRequest
+from mmptf_common.wire.raw_rows import UnreadableFile
 from mmptf_funding.bank import camt, rules
 from mmptf_funding.bank.domain import StatedStatement, bank_text
 from tests.unit.funding.bank_files import NEW, OLD, Booked, Stated
@@ -27,7 +27,7 @@ def read(xml: bytes) -> list[StatedStatement]:
 
 
 def refused(xml: bytes) -> list[tuple[str, str | None, str]]:
-    with pytest.raises(InvalidRequest) as raised:
+    with pytest.raises(UnreadableFile) as raised:
         read(xml)
     return [(error.code, error.pointer, error.detail) for error in raised.value.errors]
 

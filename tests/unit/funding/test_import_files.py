@@ -20,8 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest
-from mmptf_common.wire.tables import GUIDE, RawRow
+from mmptf_common.wire.raw_rows import GUIDE, RawRow, ReadingError, UnreadableFile
 from mmptf_common.writes import table_files as files
 from mmptf_common.writes.table_files import csv_table, open_workbook
 from mmptf_funding.imports import template
@@ -35,15 +34,15 @@ MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
 
 def rows(text: str | bytes, table: TableName = "edition") -> list[RawRow]:
-    return list(csv_table(TEMPLATE, table, io.BytesIO(text if isinstance(text, bytes) else text.encode())))
+    return list(csv_table(TEMPLATE.table(table), table, io.BytesIO(text if isinstance(text, bytes) else text.encode())))
 
 
 def lines(*cells: Sequence[str], end: str = "\n") -> str:
     return end.join([",".join(HEADER), *(",".join(row) for row in cells), ""])
 
 
-def refused(read: Callable[[], object]) -> list[ErrorDetail]:
-    with pytest.raises(InvalidRequest) as caught:
+def refused(read: Callable[[], object]) -> list[ReadingError]:
+    with pytest.raises(UnreadableFile) as caught:
         read()
     return caught.value.errors
 
@@ -62,7 +61,7 @@ def workbook(*cells: Sequence[Any], name: str = "edition", header: Sequence[Any]
 
 
 def sheet_rows(data: bytes, table: TableName = "edition") -> list[RawRow]:
-    with open_workbook(TEMPLATE, io.BytesIO(data)) as tables:
+    with open_workbook(TEMPLATE.of_workbook(), io.BytesIO(data)) as tables:
         return list(tables[table])
 
 
@@ -148,7 +147,7 @@ def test_columns_may_stand_in_any_order_and_the_others_may_be_left_out() -> None
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        ([], [("missing_column", name, None) for name in template.TEMPLATE.required("edition")]),
+        ([], [("missing_column", name, None) for name in template.TEMPLATE.table("edition").required]),
         (
             ["code", "name", "yaer", "document", "currency"],
             [("unknown_column", "yaer", "year"), ("missing_column", "year", None)],
@@ -222,7 +221,7 @@ def test_a_large_file_is_read_in_constant_memory() -> None:
     file = io.BytesIO(lines(*[ROW] * 60_000).encode())
     tracemalloc.start()
     try:
-        assert sum(1 for _ in csv_table(TEMPLATE, "edition", file)) == 60_000
+        assert sum(1 for _ in csv_table(TEMPLATE.table("edition"), "edition", file)) == 60_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -231,7 +230,7 @@ def test_a_large_file_is_read_in_constant_memory() -> None:
 
 def test_a_table_may_be_left_half_read_after_its_file_is_closed() -> None:
     file = io.BytesIO(lines(ROW, ROW).encode())
-    table = csv_table(TEMPLATE, "edition", file)
+    table = csv_table(TEMPLATE.table("edition"), "edition", file)
     assert next(table).number == 2
     file.close()
     # Warnings are errors: a generator that fails when it is given up is one.
@@ -242,7 +241,7 @@ def test_a_table_may_be_left_half_read_after_its_file_is_closed() -> None:
 def test_no_bytes_make_a_csv_fail_otherwise_than_by_errors(content: bytes, before: bytes) -> None:
     try:
         found = rows(before + content)
-    except InvalidRequest as problem:
+    except UnreadableFile as problem:
         assert problem.errors
     else:
         assert all(row.cells or row.errors for row in found)
@@ -260,7 +259,7 @@ def test_no_cells_make_a_csv_fail_otherwise_than_by_errors(cells: list[list[str]
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_template_is_a_workbook_of_all_tables_with_nothing_in_them(table: TableName) -> None:
-    with open_workbook(TEMPLATE, io.BytesIO(template.TEMPLATE.workbook())) as tables:
+    with open_workbook(TEMPLATE.of_workbook(), io.BytesIO(template.TEMPLATE.workbook())) as tables:
         assert list(tables) == list(TABLES)
         assert list(tables[table]) == []
     book = openpyxl.load_workbook(io.BytesIO(template.TEMPLATE.workbook()))
@@ -409,14 +408,14 @@ def test_sheets_that_are_no_table_are_refused_and_a_chart_is_no_sheet() -> None:
     book.create_sheet("edition").append(HEADER)
     file = io.BytesIO()
     book.save(file)
-    with open_workbook(TEMPLATE, file) as tables:
+    with open_workbook(TEMPLATE.of_workbook(), file) as tables:
         assert list(tables) == ["edition"]
 
 
 def test_a_sheet_without_a_header_misses_its_columns() -> None:
     errors = refused(lambda: sheet_rows(workbook(header=[])))
     assert [(f.code, f.pointer) for f in errors] == [
-        ("missing_column", f"/edition/1/{name}") for name in template.TEMPLATE.required("edition")
+        ("missing_column", f"/edition/1/{name}") for name in template.TEMPLATE.table("edition").required
     ]
 
 
@@ -533,10 +532,10 @@ def test_no_damage_makes_a_workbook_fail_otherwise_than_by_errors(seed: int, byt
     part = chance.choice([SHEET, "xl/sharedStrings.xml", "xl/workbook.xml", "xl/styles.xml", "[Content_Types].xml"])
     data = with_parts(whole, {part: damaged}) if inside else damaged(whole)
     try:
-        with open_workbook(TEMPLATE, io.BytesIO(data)) as tables, warnings.catch_warnings():
+        with open_workbook(TEMPLATE.of_workbook(), io.BytesIO(data)) as tables, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = [row for table in tables.values() for row in table]
-    except InvalidRequest as problem:
+    except UnreadableFile as problem:
         assert problem.errors
     else:
         assert all(row.cells or row.errors for row in found)

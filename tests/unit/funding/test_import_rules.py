@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mmptf_common.wire.base import CODE_PATTERN, COUNTRY_PATTERN, in_words
 from mmptf_common.wire.problems import ErrorDetail
-from mmptf_common.wire.tables import ImportErrors, RawRow, not_in, read_row, row_error
+from mmptf_common.wire.raw_rows import RawRow, cell_error
+from mmptf_common.wire.tables import ImportErrors, not_in, read_row
 from mmptf_funding.editions import schemas as wire
 from mmptf_funding.imports import rules, template
 from mmptf_funding.imports.rules import SmallTables, Term, Vocabulary
@@ -283,20 +284,23 @@ def test_a_code_of_a_long_list_is_suggested_without_the_list() -> None:
 
 
 def test_what_cannot_be_read_of_a_row_does_not_hide_the_rest() -> None:
-    unread = row_error("requirements", 5, "amount_usd", "not_text_or_number", "a formula")
+    unread = cell_error("requirements", 5, "amount_usd", "not_text_or_number", "a formula")
     cells = {name: cell for name, cell in ROW.items() if name != "amount_usd"}
-    assert read_row(RequirementRow, RawRow(5, cells, (unread,))) == (None, [unread])
+    row, errors = read_row(RequirementRow, RawRow(5, cells, (unread,)))
+    assert row is None
+    assert named(errors) == [("not_text_or_number", "/requirements/5/amount_usd")]
     _, errors = read_row(RequirementRow, RawRow(5, {**cells, "status": "requested"}, (unread,)))
     assert named(errors) == [
         ("not_text_or_number", "/requirements/5/amount_usd"),
         ("unknown_code", "/requirements/5/status"),
     ]
     # A required cell that could not be read is not said to be empty as well.
-    unread = row_error("requirements", 5, "code", "not_text_or_number", "a formula")
+    unread = cell_error("requirements", 5, "code", "not_text_or_number", "a formula")
     without = {name: cell for name, cell in ROW.items() if name != "code"}
-    assert read_row(RequirementRow, RawRow(5, without, (unread,))) == (None, [unread])
     # Nor is any cell of a row of which nothing could be read.
-    assert read_row(RequirementRow, RawRow(5, {}, (unread,))) == (None, [unread])
+    for read in (without, {}):
+        _, errors = read_row(RequirementRow, RawRow(5, read, (unread,)))
+        assert named(errors) == [("not_text_or_number", "/requirements/5/code")]
 
 
 def test_a_cell_of_another_form_is_refused_in_words() -> None:
@@ -325,7 +329,7 @@ def test_the_guide_names_every_column_and_what_it_takes() -> None:
     assert all(holds and "None" not in holds for _, holds in takes.values())
     for table in TABLES:
         assert template.TEMPLATE.header(table).removesuffix("\n").split(",") == template.TEMPLATE.columns(table)
-        assert set(template.TEMPLATE.required(table)) == {
+        assert set(template.TEMPLATE.table(table).required) == {
             c for t, c, required, _ in guide if (t, required) == (table, "yes")
         }
 

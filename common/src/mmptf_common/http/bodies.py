@@ -14,15 +14,8 @@ from starlette.requests import Request
 from mmptf_common.wire.base import in_words
 from mmptf_common.wire.money import AMOUNT_SENT_PATTERN
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import (
-    MAX_ERRORS,
-    BadRequest,
-    ErrorDetail,
-    InvalidRequest,
-    closest_match,
-    error_detail,
-    reason_of,
-)
+from mmptf_common.wire.problems import MAX_ERRORS, BadRequest, ErrorDetail, InvalidRequest, error_detail, reason_of
+from mmptf_common.wire.spelling import closest_match
 
 MAX_POINTER = 1000
 _TYPES = {

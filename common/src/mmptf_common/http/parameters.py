@@ -29,7 +29,8 @@ from mmptf_common.http.search import SearchError, parse_search
 from mmptf_common.wire.base import in_words, worded
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, raise_if_any, reason_of
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, error_detail, raise_if_any, reason_of
+from mmptf_common.wire.spelling import closest_match
 
 # Queries of at most so many bytes are remembered with what they were parsed to.
 MAX_REMEMBERED = 500

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from mmptf_common.wire.problems import closest_match
+from mmptf_common.wire.spelling import closest_match
 
 _PARAMETER = re.compile(r"\{\w+\}")
 _VERSION = re.compile(r"v\d+")

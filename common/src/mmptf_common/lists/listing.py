@@ -22,8 +22,9 @@ from mmptf_common.storage.rollups import Rollup
 from mmptf_common.wire.codes import NOT_STATED, SHARED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.places import PlaceKind
-from mmptf_common.wire.problems import ErrorDetail, closest_match, not_one_of, raise_if_any
+from mmptf_common.wire.problems import ErrorDetail, not_one_of, raise_if_any
 from mmptf_common.wire.sources import PrintedCount
+from mmptf_common.wire.spelling import closest_match
 from mmptf_common.wire.suggestions import Suggestion, fold
 
 Q = TypeVar("Q", bound=BaseModel)

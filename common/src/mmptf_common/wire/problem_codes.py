@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from pydantic import GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 
 class ProblemCode(StrEnum):
@@ -31,6 +32,9 @@ class ProblemCode(StrEnum):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The JSON Schema of the codes, with the meaning of each in its description."""
+        # Imported here: the process that reads an uploaded file has codes and needs no contract.
+        import inspect
+
         schema = handler(core_schema)
         meanings = "\n".join(f"- `{code}`: {code.meaning}" for code in cls)
         handler.resolve_ref_schema(schema)["description"] = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{meanings}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -252,16 +251,6 @@ BY_STATUS: dict[int, type[ProblemError]] = {
         ServiceUnavailable, GatewayTimeout,
     )
 }  # fmt: skip
-
-
-def closest_match(word: str, allowed: Iterable[str]) -> str | None:
-    """The most similar one of a few words that stay the same, such as names of parameters; None where none is similar.
-
-    For codes see `mmptf_common.wire.suggestions`: similar codes mean other things.
-    """
-    by_folded = {candidate.casefold(): candidate for candidate in allowed}
-    match = difflib.get_close_matches(word.casefold()[:64], by_folded, n=1, cutoff=0.65)
-    return by_folded[match[0]] if match else None
 
 
 def error_detail(

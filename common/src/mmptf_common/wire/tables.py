@@ -17,11 +17,11 @@ from typing_extensions import TypeAliasType
 from mmptf_common.wire import texts
 from mmptf_common.wire.base import COUNTRY_PATTERN, worded
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, closest_match, error_detail, reason_of
+from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, reason_of
+from mmptf_common.wire.raw_rows import GUIDE, RawRow, ReadingError, TableColumns, cell_error
+from mmptf_common.wire.spelling import closest_match
 from mmptf_common.wire.suggestions import Suggestion, suggestion_among
 
-# The sheet of a workbook that describes the columns.
-GUIDE = "guide"
 # A report lists this many errors at most, and the number of all.
 MAX_ERRORS = 1000
 SEVERAL = "|"
@@ -87,15 +87,6 @@ Several = Annotated[list[Text], BeforeValidator(split_cell), Field(max_length=10
 CountryCode = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]
 
 
-@dataclass(frozen=True, slots=True)
-class RawRow:
-    """One row of a table as text: its number in the spreadsheet, its filled cells, the errors of unreadable ones."""
-
-    number: int
-    cells: dict[str, str]
-    errors: tuple[ErrorDetail, ...] = ()
-
-
 class Row(BaseModel):
     """A row of a table; an empty cell is no value, and its column may then be left out."""
 
@@ -123,9 +114,15 @@ class Template(Generic[TableName]):
         """The columns of a table, in the order of the template and of the exports."""
         return list(self.rows[table].model_fields)
 
-    def required(self, table: TableName) -> list[str]:
-        """The columns that every file has to have."""
-        return [name for name, field in self.rows[table].model_fields.items() if field.is_required()]
+    def table(self, table: TableName) -> TableColumns:
+        """The columns of a table, as a file is read with them."""
+        model = self.rows[table]
+        required = [name for name, field in model.model_fields.items() if field.is_required()]
+        return TableColumns(self.columns(table), required, sorted(model.days))
+
+    def of_workbook(self) -> dict[str, TableColumns]:
+        """The columns of the tables that a workbook has."""
+        return {name: self.table(name) for name in self.tables}
 
     def guide(self) -> Iterable[tuple[str, str, str, str]]:
         """A description of every column: table, column, whether it is required, and its values."""
@@ -211,9 +208,14 @@ class ImportErrors:
             raise InvalidImport(self.listed, self.found)
 
 
+def errors_of(errors: Iterable[ReadingError]) -> list[ErrorDetail]:
+    """What could not be read of a file, as it is answered."""
+    return [ErrorDetail(parameter=None, **error._asdict()) for error in errors]
+
+
 def read_row(model: type[AnyRow], raw: RawRow) -> tuple[AnyRow | None, list[ErrorDetail]]:
     """The row as its model, or None and the errors of its cells."""
-    errors = list(raw.errors)
+    errors = errors_of(raw.errors)
     if errors and not raw.cells:
         return None, errors
     try:
@@ -255,13 +257,8 @@ def row_error(
     suggestion: str | None = None,
 ) -> ErrorDetail:
     """An error of one cell; its pointer is /table/row/column."""
-    return error_detail(
-        code,
-        f"{table}, row {number}, column {column}: {detail}",
-        pointer=f"/{table}/{number}/{column}",
-        allowed=allowed,
-        suggestion=suggestion,
-    )
+    (error,) = errors_of([cell_error(table, number, column, code, detail, allowed=allowed, suggestion=suggestion)])
+    return error
 
 
 def not_in(

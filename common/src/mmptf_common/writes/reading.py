@@ -8,26 +8,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import astuple
 from typing import IO, Any, cast
 
 from starlette.requests import ClientDisconnect
 
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import ErrorDetail, InvalidRequest, ServiceUnavailable
-from mmptf_common.wire.tables import RawRow
-from mmptf_common.writes.table_files import MAX_UNPACKED, NO_SPACE_LEFT, file_error
+from mmptf_common.wire.problems import InvalidRequest, ServiceUnavailable, error_detail
+from mmptf_common.wire.raw_rows import RawRow, ReadingError
+from mmptf_common.wire.tables import Template, errors_of
+from mmptf_common.writes import read_tables
+from mmptf_common.writes.read_tables import MAX_CPU_SECONDS, MAX_MEMORY, MAX_ROW
 
-# Bytes of memory and seconds of a processor that reading one file may take, and seconds until it has to be read.
-MAX_MEMORY = 192 * 1024 * 1024
-MAX_CPU_SECONDS = 20
+# Seconds until a file has to be read.
 MAX_SECONDS = 60
-# Bytes of a row with the names of its columns.
-MAX_ROW = 2 * 1024 * 1024
 # How often it is looked whether the caller is still there, and other requests get their turn.
 LOOK_SECONDS, TURN_SECONDS = 0.5, 0.01
 
@@ -40,7 +38,7 @@ class CallerGone(ClientDisconnect):
 
 @asynccontextmanager
 async def messages_of(file: IO[bytes], *program: str, gone: Gone) -> AsyncIterator[AsyncIterator[Any]]:
-    """What a process writes of a file (`write_messages`); the process ends with the block.
+    """What a process writes of a file (`read_tables.write_messages`); the process ends with the block.
 
     program: the name of its module, and its arguments
     Raises InvalidRequest for a file that cannot be read or takes more than it may, ServiceUnavailable where it is not
@@ -60,14 +58,31 @@ async def messages_of(file: IO[bytes], *program: str, gone: Gone) -> AsyncIterat
         await process.wait()
 
 
-def row_of_message(message: Any) -> RawRow:
-    """The row that a message holds."""
+@asynccontextmanager
+async def rows_of_file(
+    file: IO[bytes], template: Template[Any], most: Mapping[str, tuple[int, str]], *, workbook: bool, gone: Gone
+) -> AsyncIterator[AsyncIterator[str | RawRow]]:
+    """The name of each table that a file has, and its rows after it, read by a process; raises as `messages_of`.
+
+    most: the tables in the order in which they are read, each with the rows that it may have, and how more of them are
+    imported where that can be done
+    workbook: whether it is an XLSX workbook; otherwise a CSV of one table
+    """
+    columns = template.of_workbook() if workbook else {name: template.table(name) for name in most}
+    asked = json.dumps(
+        {"workbook": workbook, "columns": {name: astuple(found) for name, found in columns.items()}, "most": most}
+    )
+    async with messages_of(file, read_tables.__name__, asked, gone=gone) as messages:
+        yield (message if isinstance(message, str) else _row(message) async for message in messages)
+
+
+def _row(message: Any) -> RawRow:
     number, cells, errors = message
-    return RawRow(number, cells, tuple(ErrorDetail(**error) for error in errors))
+    return RawRow(number, cells, tuple(ReadingError(*error) for error in errors))
 
 
 async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
-    """What a process writes, up to its last message: the name of a table before its rows, and the rows."""
+    """What a process writes, up to its last message."""
     stdout = cast("asyncio.StreamReader", process.stdout)
     loop = asyncio.get_running_loop()
     until = loop.time() + MAX_SECONDS
@@ -94,73 +109,12 @@ async def _messages(process: Process, gone: Gone) -> AsyncIterator[Any]:
             if isinstance(message, dict):
                 if "errno" in message:
                     raise OSError(message["errno"], os.strerror(message["errno"]))
-                raise InvalidRequest([ErrorDetail(**error) for error in message["errors"]])
+                raise InvalidRequest(errors_of(ReadingError(*error) for error in message["errors"]))
             yield message
         elif stdout.at_eof():
             await process.wait()
-            raise file_error(
-                ProblemCode.FILE_TOO_LARGE,
+            reason = (
                 f"to read the file takes more than {MAX_CPU_SECONDS} s of a processor or {MAX_MEMORY} bytes of memory;"
-                " take out what is no table of the template, or send CSV",
+                " take out what is no table of the template, or send CSV"
             )
-
-
-def _limit() -> None:
-    """Bound what this process may take; it gives way to those that answer requests."""
-    # openpyxl loads NumPy where it is installed, for types that no workbook has; that alone takes the memory of a file.
-    sys.modules["numpy"] = None  # type: ignore[assignment]
-    os.nice(2)
-    for kind, most in (
-        (resource.RLIMIT_AS, MAX_MEMORY),
-        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
-        (resource.RLIMIT_FSIZE, 2 * MAX_UNPACKED),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
-
-
-def _message(row: RawRow) -> object:
-    return [row.number, row.cells, [error.model_dump(mode="json") for error in row.errors]]
-
-
-def messages_of_rows(table: str, rows: Iterator[RawRow], most: int, larger: str = "") -> Iterator[object]:
-    """The messages of the rows of a table; raises InvalidRequest where there are more than are imported.
-
-    larger: how more of them are imported, where that can be done
-    """
-    for count, row in enumerate(rows, 1):
-        if count > most:
-            raise file_error(
-                ProblemCode.FILE_TOO_LARGE, f"{table}: at most {most:,} rows are imported over HTTP{larger}"
-            )
-        yield _message(row)
-
-
-def write_messages(messages: Iterator[object]) -> int:
-    """Write what is read of the standard input; returns 1 where that takes more memory than it may, or nobody waits.
-
-    The process is bounded before the first of them is read.
-    """
-    _limit()
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    out = open(1, "wb", buffering=1024 * 64, closefd=False)  # noqa: SIM115  # ends with the process
-    try:
-        for message in messages:
-            line = encode(message).encode() + b"\n"
-            if len(line) > MAX_ROW:
-                raise file_error(ProblemCode.FILE_TOO_LARGE, f"a row of more than {MAX_ROW} bytes")
-            out.write(line)
-        out.write(b"null\n")
-    except InvalidRequest as problem:
-        out.write(encode({"errors": [error.model_dump(mode="json") for error in problem.errors]}).encode() + b"\n")
-    except MemoryError:
-        return 1
-    except BrokenPipeError:
-        # The process that reads them was ended: nobody waits for the file.
-        return 1
-    except OSError as error:
-        if error.errno not in NO_SPACE_LEFT:
-            raise
-        out.write(encode({"errno": error.errno}).encode() + b"\n")
-    out.flush()
-    return 0
+            raise InvalidRequest([error_detail(ProblemCode.FILE_TOO_LARGE, reason)])

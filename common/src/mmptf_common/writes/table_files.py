@@ -1,4 +1,7 @@
-"""Rows of text from CSV and XLSX files, read in pieces; errors name the row and the column."""
+"""Rows of text from CSV and XLSX files, read in pieces; errors name the row and the column.
+
+Without Pydantic, as `raw_rows.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ import io
 import math
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, time
 from typing import IO, Any, BinaryIO, cast
 from xml.parsers import expat
 
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail, raise_if_any
-from mmptf_common.wire.tables import GUIDE, RawRow, Template, row_error
+from mmptf_common.wire.raw_rows import GUIDE, RawRow, ReadingError, TableColumns, UnreadableFile, cell_error
+from mmptf_common.wire.spelling import closest_match
 
 # Workbooks are small: the edition of 2015 has 100 KB. Unpacked, they are read in pieces, except their shared strings.
 MAX_WORKBOOK = 4 * 1024 * 1024
@@ -40,22 +43,21 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 # The rows of tables, by the names of the tables.
 Tables = dict[str, Iterable[RawRow] | AsyncIterator[RawRow]]
-AnyTemplate = Template[Any]
 
 
-def file_error(code: ProblemCode, detail: str) -> InvalidRequest:
+def unreadable(code: ProblemCode, detail: str) -> UnreadableFile:
     """The exception for a file that is invalid as a whole."""
-    return InvalidRequest([error_detail(code, detail)])
+    return UnreadableFile([ReadingError(code, detail)])
 
 
-def csv_table(template: AnyTemplate, table: str, file: BinaryIO) -> Iterator[RawRow]:
-    """The rows of a CSV: UTF-8, commas, a header with the template's columns in any order; uses constant memory."""
+def csv_table(columns: TableColumns, table: str, file: BinaryIO) -> Iterator[RawRow]:
+    """The rows of a CSV: UTF-8, commas, a header with the table's columns in any order; uses constant memory."""
     reader = csv.reader(_lines(table, file), strict=True)
     number = 1
     try:
         header = next(reader, None)
-        _check_separator(template, table, header or [])
-        _check_header(template, table, header or [])
+        _check_separator(columns, table, header or [])
+        _check_header(columns, table, header or [])
         names = cast("list[str]", header)
         for number, cells in enumerate(reader, start=2):
             if len(cells) == len(names):
@@ -67,18 +69,18 @@ def csv_table(template: AnyTemplate, table: str, file: BinaryIO) -> Iterator[Raw
                     number,
                     {},
                     (
-                        row_error(
+                        cell_error(
                             table, number, names[min(len(cells), len(names) - 1)], ProblemCode.WRONG_NUMBER_OF_CELLS,
                             f"the header has {len(names)} columns and this row {len(cells)} cells",
                         ),
                     ),
                 )  # fmt: skip
     except UnicodeDecodeError as error:
-        raise file_error(
+        raise unreadable(
             ProblemCode.NOT_UTF8, f"{table}: the file is not UTF-8 text, at or after row {number}"
         ) from error
     except csv.Error as error:
-        raise file_error(ProblemCode.NOT_CSV, f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
+        raise unreadable(ProblemCode.NOT_CSV, f"{table}: row {number + 1} cannot be read as CSV: {error}") from error
 
 
 def _lines(table: str, file: BinaryIO) -> Iterator[str]:
@@ -86,26 +88,26 @@ def _lines(table: str, file: BinaryIO) -> Iterator[str]:
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     while line := file.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
-            raise file_error(ProblemCode.FILE_TOO_LARGE, f"{table}: a line of more than {MAX_LINE} bytes")
+            raise unreadable(ProblemCode.FILE_TOO_LARGE, f"{table}: a line of more than {MAX_LINE} bytes")
         yield decode(line)
     yield decode(b"", final=True)
 
 
-def _check_separator(template: AnyTemplate, table: str, header: list[str]) -> None:
-    """Refuse a header with something else than commas between the names of the template."""
+def _check_separator(columns: TableColumns, table: str, header: list[str]) -> None:
+    """Refuse a header with something else than commas between the names of columns."""
     for separator, name in SEPARATORS.items():
-        if len(header) == 1 and len(set(header[0].split(separator)) & set(template.columns(table))) > 1:
-            raise file_error(
+        if len(header) == 1 and len(set(header[0].split(separator)) & set(columns.names)) > 1:
+            raise unreadable(
                 ProblemCode.NOT_CSV,
                 f"{table}: the cells are separated by {name}; they have to be separated by commas. A spreadsheet writes"
                 f" {name} where its list separator is set so: send its workbook (XLSX), or set a comma",
             )
 
 
-def _check_header(template: AnyTemplate, table: str, header: list[str]) -> None:
-    known = template.columns(table)
+def _check_header(columns: TableColumns, table: str, header: list[str]) -> None:
+    known = columns.names
     if len(header) > MAX_COLUMNS:
-        raise file_error(
+        raise unreadable(
             ProblemCode.FILE_TOO_LARGE, f"{table}: a header of {len(header)} columns; it takes {', '.join(known)}"
         )
     errors = []
@@ -114,7 +116,7 @@ def _check_header(template: AnyTemplate, table: str, header: list[str]) -> None:
             meant = closest_match(name, known)
             hint = f"; did you mean {meant}?" if meant else ""
             errors.append(
-                row_error(
+                cell_error(
                     table,
                     1,
                     name[:64] or "(empty)",
@@ -125,17 +127,18 @@ def _check_header(template: AnyTemplate, table: str, header: list[str]) -> None:
                 )
             )
         elif header.count(name) > 1:
-            errors.append(row_error(table, 1, name, ProblemCode.REPEATED_COLUMN, "the column is there more than once"))
+            errors.append(cell_error(table, 1, name, ProblemCode.REPEATED_COLUMN, "the column is there more than once"))
     errors += [
-        row_error(table, 1, name, ProblemCode.MISSING_COLUMN, "the column has to be there")
-        for name in template.required(table)
+        cell_error(table, 1, name, ProblemCode.MISSING_COLUMN, "the column has to be there")
+        for name in columns.required
         if name not in header
     ]
-    raise_if_any(errors)
+    if errors:
+        raise UnreadableFile(errors)
 
 
 @contextmanager
-def open_workbook(template: AnyTemplate, file: BinaryIO) -> Iterator[Tables]:
+def open_workbook(columns: Mapping[str, TableColumns], file: BinaryIO) -> Iterator[Tables]:
     """The tables of an XLSX workbook by sheet; formulas, dates and all but text and numbers are errors."""
     # Imported here: it takes 8 MB, and few processes read a workbook.
     from openpyxl import load_workbook
@@ -147,27 +150,28 @@ def open_workbook(template: AnyTemplate, file: BinaryIO) -> Iterator[Tables]:
             book = load_workbook(plain, read_only=True, data_only=False, keep_links=False)
         except Exception as error:
             # The parser may raise any exception for a crafted workbook; it is an error of the file, not of the server.
-            raise file_error(ProblemCode.NOT_A_WORKBOOK, "the file cannot be read as an XLSX workbook") from error
+            raise unreadable(ProblemCode.NOT_A_WORKBOOK, "the file cannot be read as an XLSX workbook") from error
         try:
             sheets = {sheet.title: sheet for sheet in book.worksheets if sheet.title != GUIDE}
             errors = [
-                error_detail(
+                ReadingError(
                     ProblemCode.UNKNOWN_TABLE,
                     f"{name!r} is no table of the template",
-                    allowed=list(template.tables),
-                    suggestion=closest_match(name, template.tables),
+                    allowed=list(columns),
+                    suggestion=closest_match(name, columns),
                 )
                 for name in sheets
-                if name not in template.tables
+                if name not in columns
             ]
-            raise_if_any(errors)
+            if errors:
+                raise UnreadableFile(errors)
             # The reader leaves out sheets whose parts are not there, and an edition would lose a table unsaid.
             for name in declared:
                 if name not in book.sheetnames:
-                    raise file_error(
+                    raise unreadable(
                         ProblemCode.NOT_A_WORKBOOK, f"the sheet {name[:64]!r} is named and not in the file"
                     )
-            yield {name: _sheet(template, name, sheet) for name, sheet in sheets.items()}
+            yield {name: _sheet(columns[name], name, sheet) for name, sheet in sheets.items()}
         finally:
             book.close()
 
@@ -177,7 +181,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if size > MAX_WORKBOOK:
-        raise file_error(
+        raise unreadable(
             ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {MAX_WORKBOOK} bytes is read; this has {size}"
         )
     unpacked = 0
@@ -185,7 +189,7 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
         with zipfile.ZipFile(file) as archive, zipfile.ZipFile(plain, "w") as parts:
             names = archive.namelist()
             if len(names) > MAX_PARTS:
-                raise file_error(
+                raise unreadable(
                     ProblemCode.FILE_TOO_LARGE,
                     f"a workbook of at most {MAX_PARTS} parts is read; this has {len(names)}",
                 )
@@ -198,23 +202,23 @@ def _unpack(file: BinaryIO, plain: BinaryIO) -> None:
                     while piece := source.read(io.DEFAULT_BUFFER_SIZE):
                         unpacked += len(piece)
                         if unpacked > MAX_UNPACKED:
-                            raise file_error(
+                            raise unreadable(
                                 ProblemCode.FILE_TOO_LARGE, f"the workbook unpacks to more than {MAX_UNPACKED} bytes"
                             )
                         part.write(piece)
-    except InvalidRequest:
+    except UnreadableFile:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in NO_SPACE_LEFT:
             raise
         # Broken, encrypted and unusual archives each raise a different exception.
-        raise file_error(
+        raise unreadable(
             ProblemCode.NOT_A_WORKBOOK, "the file is no XLSX workbook: no zip archive, or a broken one"
         ) from error
 
 
 class _Parts:
-    """Counts what the XML of a workbook's parts has; raises InvalidRequest where that is more than is read."""
+    """Counts what the XML of a workbook's parts has; raises UnreadableFile where that is more than is read."""
 
     def __init__(self) -> None:
         self.sheets: list[str] = []
@@ -236,10 +240,10 @@ class _Parts:
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             if error.code == expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]:
-                raise file_error(ProblemCode.NOT_A_WORKBOOK, "a part of the workbook is cut off") from error
+                raise unreadable(ProblemCode.NOT_A_WORKBOOK, "a part of the workbook is cut off") from error
 
     def _declared(self, *_: object) -> None:
-        raise file_error(
+        raise unreadable(
             ProblemCode.NOT_A_WORKBOOK, "the workbook declares a document type or entities, which none needs"
         )
 
@@ -263,11 +267,11 @@ class _Parts:
             (self._texts, MAX_TEXTS, "different texts"),
         ):
             if found > most:
-                raise file_error(ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {most} {of_what} is read")
+                raise unreadable(ProblemCode.FILE_TOO_LARGE, f"a workbook of at most {most} {of_what} is read")
 
     def _check_length(self, *texts: str) -> None:
         if sum(map(len, texts)) > MAX_ATTRIBUTES:
-            raise file_error(
+            raise unreadable(
                 ProblemCode.FILE_TOO_LARGE,
                 f"an element with attributes of at most {MAX_ATTRIBUTES} characters is read, and a comment of as many",
             )
@@ -281,7 +285,7 @@ class _Parts:
         row = place[len(letters) :]
         if (row and int(row[:20]) > MAX_ROWS) or (len(letters) < 4 and _column(letters) > MAX_COLUMNS):
             what = f"the row {place}" if name == "row" else f"the cell {place[:20]}"
-            raise file_error(
+            raise unreadable(
                 ProblemCode.FILE_TOO_LARGE,
                 f"{what} is used, and a sheet of at most {MAX_ROWS} rows and {MAX_COLUMNS} columns is read; take out"
                 " what is beyond the table, or use CSV",
@@ -307,45 +311,44 @@ def _look_through(plain: BinaryIO) -> list[str]:
     return parts.sheets
 
 
-def _sheet(template: AnyTemplate, table: str, sheet: Any) -> Iterator[RawRow]:
+def _sheet(columns: TableColumns, table: str, sheet: Any) -> Iterator[RawRow]:
     # The dimensions that a file declares are ignored: rows are counted as they are read, up to a limit.
     sheet.reset_dimensions()
     names: list[str] = []
-    days = template.rows[table].days
     try:
         for number, cells in enumerate(sheet.iter_rows(max_row=MAX_ROWS + 1, max_col=MAX_COLUMNS), start=1):
             if number > MAX_ROWS:
-                raise file_error(
+                raise unreadable(
                     ProblemCode.FILE_TOO_LARGE, f"{table}: a sheet of at most {MAX_ROWS} rows is read; use CSV"
                 )
             if number == 1:
                 names = [str(cell.value) if cell.value is not None else "" for cell in cells]
                 while names and not names[-1]:
                     names.pop()
-                _check_header(template, table, names)
+                _check_header(columns, table, names)
                 continue
             filled: dict[str, str] = {}
             errors = []
             for name, cell in zip(names, cells, strict=False):
-                text, problem = _text(cell, of_days=name in days)
+                text, problem = _text(cell, of_days=name in columns.days)
                 if problem:
-                    errors.append(row_error(table, number, name, *problem))
+                    errors.append(cell_error(table, number, name, *problem))
                 elif text:
                     filled[name] = text
             if any(cell.value is not None for cell in cells[len(names) :]):
                 errors.append(
-                    row_error(
+                    cell_error(
                         table, number, names[-1], ProblemCode.WRONG_NUMBER_OF_CELLS, "there is a cell beyond the header"
                     )
                 )
             if filled or errors:
                 yield RawRow(number, filled, tuple(errors))
-    except InvalidRequest:
+    except UnreadableFile:
         raise
     except Exception as error:
-        raise file_error(ProblemCode.NOT_A_WORKBOOK, f"the sheet {table} cannot be read") from error
+        raise unreadable(ProblemCode.NOT_A_WORKBOOK, f"the sheet {table} cannot be read") from error
     if not names:
-        _check_header(template, table, names)
+        _check_header(columns, table, names)
 
 
 def _text(cell: Any, *, of_days: bool) -> tuple[str, tuple[ProblemCode, str] | None]:

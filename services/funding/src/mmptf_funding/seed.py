@@ -57,7 +57,8 @@ async def _load_edition(write: Write, edition: str) -> None:
     """Import a packaged edition from files in the form of the template."""
     folder = files(PACKAGE) / "data" / edition
     tables: Tables = {
-        name: csv_table(TEMPLATE, name, io.BytesIO((folder / f"{name}.csv").read_bytes())) for name in TABLES
+        name: csv_table(TEMPLATE.table(name), name, io.BytesIO((folder / f"{name}.csv").read_bytes()))
+        for name in TABLES
     }
     await import_edition(write, tables, packaged=True)
 

@@ -24,8 +24,9 @@ from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.money import money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
+from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.wire.sources import SourceRef
-from mmptf_common.wire.tables import ImportErrors, RawRow, read_row, repeated, row_error
+from mmptf_common.wire.tables import ImportErrors, read_row, repeated, row_error
 from mmptf_common.writes.commands import TURN
 
 Numbered = tuple[int, PastProgrammeRow]

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, BinaryIO
 
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import InvalidRequest, error_detail
-from mmptf_common.writes.reading import write_messages
-from mmptf_common.writes.table_files import file_error
+from mmptf_common.wire.raw_rows import ReadingError, UnreadableFile
+from mmptf_common.writes.read_tables import write_messages
+from mmptf_common.writes.table_files import unreadable
 from mmptf_funding.bank.domain import MAX_REFERENCES, StatedEntry, StatedStatement, bank_text, references_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _OPENING, _BEFORE, _CLOSING = "OPBD", "PRCD", "CLBD"
 
 
 def statements(file: BinaryIO) -> Iterator[StatedStatement]:
-    """The statements of a file; raises InvalidRequest where it is no camt.053, or lacks what a statement has to have.
+    """The statements of a file; raises UnreadableFile where it is no camt.053, or lacks what a statement has to have.
 
     Supported are the versions 001.02 to 001.19; what another version adds and no member takes is left out.
     """
@@ -41,12 +41,12 @@ def statements(file: BinaryIO) -> Iterator[StatedStatement]:
 
     try:
         yield from _statements(iter(iterparse(file, ("start", "end"), forbid_dtd=True)))
-    except (InvalidRequest, OSError, MemoryError):
+    except (UnreadableFile, OSError, MemoryError):
         raise
     except Exception as error:
         # Each kind of forbidden, broken or wrongly encoded XML raises another exception; it is an error of the file.
         reason = "it declares a document type" if "DTD" in type(error).__name__ else "its XML cannot be read"
-        raise file_error(ProblemCode.NOT_A_STATEMENT, f"the file is no statement in camt.053: {reason}") from error
+        raise unreadable(ProblemCode.NOT_A_STATEMENT, f"the file is no statement in camt.053: {reason}") from error
 
 
 def _statements(events: Iterator[tuple[str, Element]]) -> Iterator[StatedStatement]:
@@ -81,14 +81,14 @@ def _statements(events: Iterator[tuple[str, Element]]) -> Iterator[StatedStateme
             _check(found, MAX_STATEMENTS, "statements")
             element.clear()
     if not found:
-        raise file_error(ProblemCode.NOT_A_STATEMENT, "the file has no statement (Stmt)")
+        raise unreadable(ProblemCode.NOT_A_STATEMENT, "the file has no statement (Stmt)")
 
 
 def _namespace(tag: str) -> str:
-    """The namespace of the message in braces; raises InvalidRequest where it is no camt.053."""
+    """The namespace of the message in braces; raises UnreadableFile where it is no camt.053."""
     match = _MESSAGE.fullmatch(tag)
     if match is None or not _STATEMENT.fullmatch(match[1]):
-        raise file_error(
+        raise unreadable(
             ProblemCode.NOT_A_STATEMENT,
             f"the message is {match[1] if match else tag[:100]!r}; camt.053.001.02 or a later version is expected",
         )
@@ -97,7 +97,7 @@ def _namespace(tag: str) -> str:
 
 def _check(count: int, most: int, of_what: str) -> None:
     if count > most:
-        raise file_error(ProblemCode.FILE_TOO_LARGE, f"a statement of at most {most:,} {of_what} is read")
+        raise unreadable(ProblemCode.FILE_TOO_LARGE, f"a statement of at most {most:,} {of_what} is read")
 
 
 class _Reader:
@@ -144,13 +144,13 @@ class _Reader:
         (amount, *_) = [*self.each("Amt"), None]
         return amount.element.get("Ccy") if amount else None
 
-    def missing(self, name: str) -> InvalidRequest:
+    def missing(self, name: str) -> UnreadableFile:
         pointer = f"{self.pointer}/{name}"
-        return InvalidRequest([error_detail(ProblemCode.MISSING_MEMBER, f"{pointer} is not there", pointer=pointer)])
+        return UnreadableFile([ReadingError(ProblemCode.MISSING_MEMBER, f"{pointer} is not there", pointer)])
 
-    def invalid(self, name: str, reason: str) -> InvalidRequest:
+    def invalid(self, name: str, reason: str) -> UnreadableFile:
         pointer = f"{self.pointer}/{name}"
-        return InvalidRequest([error_detail(ProblemCode.INVALID_VALUE, f"{pointer}: {reason}", pointer=pointer)])
+        return UnreadableFile([ReadingError(ProblemCode.INVALID_VALUE, f"{pointer}: {reason}", pointer)])
 
 
 def _entry(reader: _Reader, position: int) -> StatedEntry:

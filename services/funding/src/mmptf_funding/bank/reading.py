@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import IO, Any
 
 from mmptf_common.wire.problem_codes import ProblemCode
+from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.tables import ImportErrors, read_row, row_error
 from mmptf_common.writes.reading import Gone, messages_of
-from mmptf_common.writes.table_files import file_error
 from mmptf_funding.bank import camt
 from mmptf_funding.bank.domain import StatedEntry, StatedStatement, bank_text, references_of
-from mmptf_funding.imports.reading import rows_of
+from mmptf_funding.imports.reading import statement_rows_of
 from mmptf_funding.imports.template import BankStatementRow
 
 _OF_STATEMENT = ("account", "currency", "date_from", "date_to")
@@ -37,7 +37,7 @@ async def _of_csv(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
     """The statements of a CSV: its rows by account and days; what they say of the statement is the same in all."""
     errors = ImportErrors()
     grouped: dict[tuple[object, ...], list[tuple[int, BankStatementRow]]] = {}
-    async with rows_of(file, "bank-statement", gone=gone) as rows:
+    async with statement_rows_of(file, gone=gone) as rows:
         async for raw in rows:
             row, wrong = read_row(BankStatementRow, raw)
             errors.add(wrong)
@@ -66,7 +66,7 @@ async def _of_csv(file: IO[bytes], gone: Gone) -> list[StatedStatement]:
                 )
     errors.raise_if_any()
     if not grouped:
-        raise file_error(ProblemCode.NOT_A_STATEMENT, "the file has no statement")
+        raise InvalidRequest([error_detail(ProblemCode.NOT_A_STATEMENT, "the file has no statement")])
     return [_statement([row for _, row in found], found[0][0]) for found in grouped.values()]
 
 

@@ -16,7 +16,10 @@ from mmptf_common.storage.engines import open_database
 from mmptf_common.storage.journal import Author, begin_write
 from mmptf_common.storage.writing import writing
 from mmptf_common.wire.problem_codes import ProblemCode
-from mmptf_common.wire.problems import InvalidRequest, closest_match, error_detail
+from mmptf_common.wire.problems import InvalidRequest, error_detail
+from mmptf_common.wire.raw_rows import UnreadableFile
+from mmptf_common.wire.spelling import closest_match
+from mmptf_common.wire.tables import errors_of
 from mmptf_common.writes.table_files import Tables, csv_table, open_workbook
 from mmptf_funding.imports.commands import Checked, Progress, changed_since, check_edition, write_edition
 from mmptf_funding.imports.schemas import ImportReport
@@ -59,9 +62,11 @@ def _open(files: list[Path], stack: ExitStack) -> Tables:
     for path in files:
         name = path.stem
         if path.suffix.lower() == ".xlsx":
-            found: Tables = stack.enter_context(open_workbook(TEMPLATE, stack.enter_context(path.open("rb"))))
+            found: Tables = stack.enter_context(
+                open_workbook(TEMPLATE.of_workbook(), stack.enter_context(path.open("rb")))
+            )
         elif path.suffix.lower() == ".csv" and name in TABLES:
-            found = {name: csv_table(TEMPLATE, name, stack.enter_context(path.open("rb")))}
+            found = {name: csv_table(TEMPLATE.table(name), name, stack.enter_context(path.open("rb")))}
         else:
             expected = [f"{table}.csv" for table in TABLES]
             meant = closest_match(path.name, expected)
@@ -92,8 +97,11 @@ async def _import(settings: ServiceSettings, files: list[Path], dry_run: bool) -
     progress = _progress()
 
     async def check(session: AsyncSession) -> Checked:
-        with ExitStack() as stack:
-            return await check_edition(session, _open(files, stack), progress=progress)
+        try:
+            with ExitStack() as stack:
+                return await check_edition(session, _open(files, stack), progress=progress)
+        except UnreadableFile as error:
+            raise InvalidRequest(errors_of(error.errors)) from error
 
     async with open_database(settings) as database, writing(database, is_long=True) as session:
         # The lock of all writers is taken when everything is checked; what has changed meanwhile is seen then.

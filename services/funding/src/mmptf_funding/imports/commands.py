@@ -32,8 +32,9 @@ from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
+from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.wire.sources import Publication
-from mmptf_common.wire.tables import MAX_ERRORS, ImportErrors, RawRow, Row, not_in, read_row, repeated, row_error
+from mmptf_common.wire.tables import MAX_ERRORS, ImportErrors, Row, errors_of, not_in, read_row, repeated, row_error
 from mmptf_common.writes.table_files import Tables
 from mmptf_funding.editions import schemas as public
 from mmptf_funding.editions.domain import ReconciledTotal, TermKind
@@ -287,7 +288,7 @@ async def _edition_of(
         return row.code
     naming = next((row for row in first if "edition" in row.cells), None)
     if naming is None:
-        errors.add(wrong for row in first for wrong in row.errors)
+        errors.add(wrong for row in first for wrong in errors_of(row.errors))
         errors.add(
             [
                 error_detail(

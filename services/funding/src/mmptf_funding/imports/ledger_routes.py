@@ -18,7 +18,6 @@ from mmptf_common.wire.tables import ImportErrors
 from mmptf_common.writes.bodies import CSV, XLSX, import_place, media_type_of, received
 from mmptf_common.writes.commands import Answer, answer_write
 from mmptf_common.writes.reading import Gone
-from mmptf_common.writes.table_files import file_error
 from mmptf_funding.access import FundingWriter
 from mmptf_funding.imports import ledger_commands, ledger_rows, schemas
 from mmptf_funding.imports.ledger_rows import LedgerRow
@@ -100,7 +99,7 @@ async def _read(
     tables = await ledger_tables_of(file, workbook=is_workbook, gone=gone)
     rows = ledger_rows.read_rows(tables.get("ledger-entries", ()), who.organization, errors)
     if not (rows or errors.found):
-        raise file_error(ProblemCode.NOTHING_TO_IMPORT, "the file has no ledger entries")
+        raise InvalidRequest([error_detail(ProblemCode.NOTHING_TO_IMPORT, "the file has no ledger entries")])
     if is_workbook:
         stated = ledger_rows.read_control_totals(tables.get("control-totals", ()), errors)
         if not errors.found:

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, reason_of
-from mmptf_common.wire.tables import ImportErrors, RawRow, read_row, repeated, row_error
+from mmptf_common.wire.raw_rows import RawRow
+from mmptf_common.wire.tables import ImportErrors, read_row, repeated, row_error
 from mmptf_funding.imports.template import ControlTotalRow, LedgerEntryRow, TableName
 from mmptf_funding.ledger.domain import Entry, LedgerEntryKindSent
 from mmptf_funding.ledger.schemas import LedgerEntrySent

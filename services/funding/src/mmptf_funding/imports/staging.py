@@ -15,7 +15,8 @@ from mmptf_common.http.search import words
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import amount_text
 from mmptf_common.wire.places import names_of
-from mmptf_common.wire.tables import ImportErrors, RawRow, read_row
+from mmptf_common.wire.raw_rows import RawRow
+from mmptf_common.wire.tables import ImportErrors, read_row
 from mmptf_funding.editions.domain import ReadingConfidence, RequirementStatus
 from mmptf_funding.imports import rules
 from mmptf_funding.imports.rules import Requirement, Term, Vocabulary
