@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmptf_common.storage.schema_version import revisions
+from mmptf_common.storage.schema_version import oldest_codes, revisions
 
 # One that only adds, and one that removes what the release before may read.
 EXPAND = '''"""A column and a table more."""
@@ -13,7 +13,7 @@ from alembic import op
 
 revision = "{revision}"
 down_revision = "{before}"
-oldest_code = "{before}"
+oldest_code = "{oldest}"
 
 
 def upgrade() -> None:
@@ -48,7 +48,9 @@ def add_migrations(sources: Path, service: str, releases: int) -> None:
     """Make sources of a service those of one release later, whose migration adds, or of two, whose second removes."""
     versions = sources / f"mmptf_{service}" / "migrations" / "versions"
     before = head(service)
+    # With what is only added, all code may serve that may with the schema before.
+    oldest = oldest_codes(f"mmptf_{service}")[before]
     for place, text in enumerate((EXPAND, CONTRACT)[:releases], 1):
         revision = later(service, place)
-        (versions / f"{revision}_to_come.py").write_text(text.format(revision=revision, before=before))
+        (versions / f"{revision}_to_come.py").write_text(text.format(revision=revision, before=before, oldest=oldest))
         before = revision

@@ -271,6 +271,7 @@ class Load:
         time.sleep(2)
         while self.builds.total() < before.total() + 20 and time.monotonic() < end:
             time.sleep(0.1)
+        assert self.failed == []
         return {build for build, n in self.builds.items() if n > before[build]}
 
     def _ask(self, client: httpx.Client, method: str, path: str, **how: Any) -> httpx.Response | None:
@@ -287,7 +288,8 @@ class Load:
         api = f"/{self.service}/v1"
         with httpx.Client(base_url=self.base, trust_env=False, timeout=30) as client:
             while not self._ended.is_set():
-                if answer := self._ask(client, "GET", f"{api}/status"):
+                answer = self._ask(client, "GET", f"{api}/status")
+                if answer and answer.is_success:
                     self.builds[answer.json()["build"]] += 1
                 for path in ("documents", "documents?format=csv", "changes?limit=10", *LISTS[self.service]):
                     self._ask(client, "GET", f"{api}/{path}")
