@@ -59,6 +59,7 @@ from mmptf_common.wire.pages import (
 )
 from mmptf_common.wire.problems import ProblemError
 from mmptf_common.wire.sources import Publication
+from mmptf_common.wire.stored_records import read_record
 
 if TYPE_CHECKING:
     from mmptf_common.feed.replication import Replication
@@ -353,7 +354,7 @@ def _own_routes(service: Service[Any]) -> APIRouter:
             revision=conditional.number_of(row["revision"]),
             changed=moment_text(row["changed"]) if row["changed"] else None,
             counts={name: row[name] for name in service.counts},
-            vintage=json.loads(row["vintage"]),
+            vintage=[read_record(Publication, document) for document in json.loads(row["vintage"])],
             cache=cache,
             replica=reads,
             database="read_only" if row["read_only"] else "primary",

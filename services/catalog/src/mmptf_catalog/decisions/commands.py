@@ -37,6 +37,7 @@ from mmptf_common.wire.problems import (
     unknown_code,
 )
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.wire.suggestions import Suggestion
 from mmptf_common.writes.commands import Created, row_of
 
@@ -59,7 +60,7 @@ async def add_call(write: Write, who: Identity, sent: CallForProposalsSent) -> C
 
 async def amend_call(write: Write, who: Identity, code: str, sent: CallForProposalsAmendment) -> None:
     """Amend a call for proposals; raises NotFound where there is none with this code."""
-    stored = CallForProposals.model_validate((await row_of(write, CallRow, CALLS, code)).record)
+    stored = whole_record(CallForProposals, (await row_of(write, CallRow, CALLS, code)).record)
     call = CallForProposals.model_validate(_amended(write, CALLS, stored.model_dump(mode="json"), sent.stated(), who))
     raise_if_any(rules.call_errors(call))
     if call != stored:
@@ -79,7 +80,7 @@ async def add_meeting(write: Write, who: Identity, sent: MeetingSent) -> Created
 
 async def amend_meeting(write: Write, who: Identity, code: str, sent: MeetingAmendment) -> None:
     """Amend a meeting; raises InvalidRequest where it would be after a decision that was taken at it."""
-    stored = Meeting.model_validate((await row_of(write, MeetingRow, MEETINGS, code)).record)
+    stored = whole_record(Meeting, (await row_of(write, MeetingRow, MEETINGS, code)).record)
     meeting = Meeting.model_validate(_amended(write, MEETINGS, stored.model_dump(mode="json"), sent.stated(), who))
     first = await write.connection.fetchval("SELECT min(date) FROM decision WHERE meeting = $1", code)
     raise_if_any(rules.meeting_errors(meeting.date, first))
@@ -132,7 +133,7 @@ async def add_decisions(
 
 async def amend_decision(write: Write, who: Identity, code: str, sent: DecisionAmendment) -> None:
     """Amend a decision; raises InvalidRequest with everything that is wrong."""
-    stored = Decision.model_validate((await row_of(write, DecisionRow, DECISIONS, code)).record)
+    stored = whole_record(Decision, (await row_of(write, DecisionRow, DECISIONS, code)).record)
     decision = _decision(_amended(write, DECISIONS, stored.model_dump(mode="json"), sent.stated(), who))
     if decision == stored:
         return
@@ -210,7 +211,7 @@ async def record_effects(write: Write, effects: Sequence[tuple[str | None, Decis
     )
     rows = []
     for (text,) in found:
-        stored = Decision.model_validate_json(text)
+        stored = whole_record(Decision, text)
         changed = stored.model_copy(update={"effects": [*stored.effects, *by_code[stored.code]], "updated": write.at})
         rows.append(decision_row(changed))
     await put(write, rows)

@@ -26,6 +26,7 @@ from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.wire.tables import ImportErrors, read_row, repeated, row_error
 from mmptf_common.writes.commands import TURN
 
@@ -106,7 +107,7 @@ async def _stored(write: Write, codes: Sequence[str]) -> tuple[dict[str, StatedP
         "SELECT code FROM renamed_code WHERE entity = 'programme' AND lower(code) = ANY($1::text[])",
         [code.lower() for code in codes],
     )
-    stored = {code: StatedProgramme.model_validate_json(stated) for code, stated in found}
+    stored = {code: whole_record(StatedProgramme, stated) for code, stated in found}
     return stored, {code.lower(): code for code in [*(code for (code,) in renamed), *stored]}
 
 

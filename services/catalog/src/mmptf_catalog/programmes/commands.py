@@ -56,6 +56,7 @@ from mmptf_common.wire.problems import (
     unknown_code,
 )
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.stored_records import read_record, whole_record
 from mmptf_common.writes.commands import TURN, Created, not_found_each, require_version, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
 
@@ -73,7 +74,7 @@ async def create_draft(write: Write, who: Identity, sent: ProgrammeDraftSent) ->
 
 async def amend_draft(write: Write, code: str, sent: ProgrammeDraftAmendment) -> None:
     """Change a draft; its parts need not be consistent before it is submitted."""
-    draft = ProgrammeDraft.model_validate((await row_of(write, DraftRow, DRAFTS, code)).record)
+    draft = whole_record(ProgrammeDraft, (await row_of(write, DraftRow, DRAFTS, code)).record)
     amended = sent.applied_to(draft)
     if amended.programme_code != draft.programme_code:
         await _require_free(write, amended.programme_code)
@@ -90,7 +91,7 @@ async def discard_draft(write: Write, _who: Identity, code: str) -> None:
 async def submit_draft(write: Write, _who: Identity, code: str) -> Created:
     """Turn a draft into a programme, a concept note; raises InvalidRequest with everything that is missing or wrong."""
     row = await row_of(write, DraftRow, DRAFTS, code)
-    draft = ProgrammeDraft.model_validate(row.record)
+    draft = whole_record(ProgrammeDraft, row.record)
     code = draft.programme_code
     await _require_free(write, code)
     raise_if_any([*rules.missing(draft), *rules.errors_of(draft), *rules.locality_errors(draft)])
@@ -189,7 +190,7 @@ async def change_statuses(
     programmes: dict[str, StatedProgramme] = {}
     versions: dict[str, str] = {}
     for code, stated, version in found:
-        programmes[code], versions[code] = StatedProgramme.model_validate_json(stated), version
+        programmes[code], versions[code] = whole_record(StatedProgramme, stated), version
     names = await fetch_names_of(write, programmes.values())
     decisions = await named_decisions(write, [change.decision for change in changes])
     effects: list[tuple[str | None, DecisionEffect]] = []
@@ -342,7 +343,7 @@ async def _require_free(write: Write, code: str) -> None:
 
 
 async def _programme(write: Write, code: str) -> StatedProgramme:
-    return StatedProgramme.model_validate((await row_of(write, ProgrammeRow, PROGRAMMES, code)).stated)
+    return whole_record(StatedProgramme, (await row_of(write, ProgrammeRow, PROGRAMMES, code)).stated)
 
 
 def _sources(
@@ -447,7 +448,7 @@ async def _fetch_names(
     found: dict[str, Place] = {}
     for table, code, text in await write.connection.fetch(" UNION ALL ".join(parts), *arguments) if parts else ():
         if table == "place":
-            found[code] = Place.model_validate_json(text)
+            found[code] = read_record(Place, text)
         else:
             names[table][code] = text
     return CodeNames(

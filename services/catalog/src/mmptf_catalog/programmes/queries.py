@@ -46,6 +46,7 @@ from mmptf_common.storage.records import read_packaged
 from mmptf_common.wire.codes import NOT_STATED
 from mmptf_common.wire.links import link
 from mmptf_common.wire.sources import PrintedCount
+from mmptf_common.wire.stored_records import read_record
 
 
 def _several(column: str, table: str) -> Dimension:
@@ -318,7 +319,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
         return None
     path = f"{PROGRAMMES.path}/{code}"
     return CardData(
-        facts=ProgrammeFacts.model_validate_json(row["record"], extra="ignore"),
+        facts=read_record(ProgrammeFacts, row["record"]),
         changed=row["updated"],
         links={"programme": data.link(path), "history": link(f"{path}/history")},
     )

@@ -13,6 +13,7 @@ from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.money import money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, ProblemError, error_detail
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.approvals import schemas
 from mmptf_funding.approvals.domain import ProposalState
@@ -133,7 +134,7 @@ async def _next_number(write: Write, table: str) -> int:
 
 async def _waiting(write: Write, code: str) -> schemas.TransferProposal:
     row = await row_of(write, TransferProposalRow, PROPOSALS, code)
-    proposal = schemas.TransferProposal.model_validate(row.record)
+    proposal = whole_record(schemas.TransferProposal, row.record)
     if proposal.state != "proposed":
         raise Conflict(f"{code} is {proposal.state} already.", code=ProblemCode.PROPOSAL_DECIDED)
     return proposal

@@ -27,6 +27,7 @@ from mmptf_common.wire.problems import (
     raise_if_any,
     unknown_code,
 )
+from mmptf_common.wire.stored_records import read_record
 from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.bank import rules, schemas
 from mmptf_funding.bank.domain import StatedStatement, StatementFormat, account_number
@@ -147,7 +148,7 @@ class _Importer:
                 )
             )
         if known:
-            self._imported.append(("known", schemas.BankStatement.model_validate(known.record)))
+            self._imported.append(("known", read_record(schemas.BankStatement, known.record)))
             return []
         periods = await self._of(account.code)
         errors = rules.statement_errors(

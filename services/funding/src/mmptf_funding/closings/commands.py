@@ -10,6 +10,7 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import put, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, InvalidRequest, error_detail, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.closings import rules
 from mmptf_funding.closings.domain import Closing, ProgrammeAccount
@@ -87,7 +88,7 @@ async def _unknown_organizations(
 async def withdraw(write: Write, code: str, sent: ClosingWithdrawalSent) -> None:
     """Withdraw a certificate; raises Conflict where it does not hold, or the catalogue has closed the programme."""
     row = await row_of(write, ClosingRow, CLOSINGS, code)
-    closing = Closing.model_validate(row.record)
+    closing = whole_record(Closing, row.record)
     if closing.state == "withdrawn":
         raise Conflict(f"The certificate of {code} is withdrawn already.", code=ProblemCode.NOT_AMENDABLE)
     known = await write.session.get(ProgrammeRow, code)

@@ -10,6 +10,7 @@ from mmptf_common.http.snapshot import Snapshot
 from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import SOURCED, Filter, Listing
 from mmptf_common.wire.money import money
+from mmptf_common.wire.stored_records import read_record
 from mmptf_funding.closings import rules, schemas
 from mmptf_funding.closings.domain import Closing, OrganizationAccount, ProgrammeAccount
 from mmptf_funding.ledger.domain import CURRENCY
@@ -73,7 +74,7 @@ async def fetch_settlement(data: Snapshot, code: str, revision: int) -> schemas.
     if programme is None and account.last is None:
         return None
     stored = await data.fetchval("SELECT record::text FROM closing WHERE code = $1 AND state = 'certified'", code)
-    certificate = Closing.model_validate_json(stored) if stored else None
+    certificate = read_record(Closing, stored) if stored else None
     missing = rules.gaps(account, certificate)
     return schemas.ProgrammeSettlement(
         programme=code,
@@ -91,7 +92,7 @@ async def fetch_settlement(data: Snapshot, code: str, revision: int) -> schemas.
             )
             for organization, own in account.organizations.items()
         ],
-        certificate=schemas.FinancialClosing.model_validate_json(stored) if stored else None,
+        certificate=read_record(schemas.FinancialClosing, stored) if stored else None,
         missing=[
             schemas.SettlementGap(
                 kind=gap.kind,

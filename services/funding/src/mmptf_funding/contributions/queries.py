@@ -16,6 +16,7 @@ from mmptf_common.lists.listing import AS_MOMENT, AS_TEXT, SOURCED, Dimension, F
 from mmptf_common.lists.tables import cells_of, columns_of, csv_of
 from mmptf_common.wire.money import money
 from mmptf_common.wire.shares import share
+from mmptf_common.wire.stored_records import read_record
 from mmptf_funding.contributions.domain import last_day
 from mmptf_funding.contributions.rules import reason_of_difference
 from mmptf_funding.contributions.schemas import (
@@ -255,7 +256,7 @@ async def answer_progress(request: Request, query: TableQuery) -> Response:
                 ],
             )
             for row in targets
-            if (stated := CapitalizationTarget.model_validate_json(row["record"]))
+            if (stated := read_record(CapitalizationTarget, row["record"]))
         ]
         return CapitalizationProgress(targets=progress, revision=revision)
 

@@ -20,20 +20,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from mmptf_common.http.search import words
 from mmptf_common.storage.engines import driver_connection
 from mmptf_common.storage.journal import Write
-from mmptf_common.storage.records import (
-    JsonObject,
-    Record,
-    changed_by_others,
-    derive_again,
-    load,
-    moment_text,
-)
+from mmptf_common.storage.records import JsonObject, Record, changed_by_others, derive_again, load, moment_text
 from mmptf_common.wire.codes import NONE
 from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail
 from mmptf_common.wire.raw_rows import RawRow
 from mmptf_common.wire.sources import Publication
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.wire.tables import MAX_ERRORS, ImportErrors, Row, errors_of, not_in, read_row, repeated, row_error
 from mmptf_common.writes.table_files import Tables
 from mmptf_funding.editions import schemas as public
@@ -623,7 +617,7 @@ def _rows_of(small: SmallTables, vocabulary: Vocabulary, at: datetime) -> Iterat
 async def _document_row(connection: Connection, row: template.EditionRow, at: datetime) -> SourceDocumentRow:
     """The document of an edition; what the template does not say of it stays as it is stored."""
     stored = await connection.fetchval("SELECT record::text FROM source_document WHERE code = $1", row.document)
-    before = Publication.model_validate_json(stored) if stored else None
+    before = whole_record(Publication, stored) if stored else None
     record = Publication(
         code=row.document,
         title=row.name,

@@ -21,6 +21,7 @@ from mmptf_common.storage.journal import Write, state_reasons
 from mmptf_common.storage.records import add_members, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, ProblemError, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import TURN, Created, row_of
 from mmptf_funding.contributions.commands import contributor_row
 from mmptf_funding.contributions.domain import Contributor
@@ -288,7 +289,7 @@ async def _load_state(
     keys = dict.fromkeys(key for entry in known for key in (*checked_keys(entry), *lifecycle.keys_read(entry)))
     since = min((entry.date for entry in known), default=date.max)
     reversed_codes = {entry.reverses for entry in reversals}
-    followed = {entry.code: entry for entry in map(RecordedEntry.model_validate_json, earlier or ())}
+    followed = {entry.code: entry for entry in (whole_record(RecordedEntry, text) for text in earlier or ())}
     return LedgerState(
         write=write,
         number=number,
@@ -386,7 +387,7 @@ async def _load_settlements(
             " AND reverses IS NULL",
             replaced,
         ):
-            standing = RecordedEntry.model_validate_json(text)
+            standing = whole_record(RecordedEntry, text)
             commitments[standing.first_code] = standing
     commitments |= corrected
     settlements = {code: Settlement(commitment) for code, commitment in commitments.items()}
@@ -500,7 +501,7 @@ async def _store_reversals(state: LedgerState, reversed_rows: Iterable[tuple[Ent
 
 
 def _recorded(row: EntryRow) -> RecordedEntry:
-    return RecordedEntry.model_validate(row.record)
+    return whole_record(RecordedEntry, row.record)
 
 
 async def _resting_rows(write: Write, entries: Iterable[RecordedEntry]) -> list[EntryRow]:

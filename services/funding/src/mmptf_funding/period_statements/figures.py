@@ -16,6 +16,7 @@ from mmptf_common.lists.codes import suggest
 from mmptf_common.lists.pages import find_in, no_such_record
 from mmptf_common.lists.tables import table_of
 from mmptf_common.wire.money import money
+from mmptf_common.wire.stored_records import read_record
 from mmptf_funding.ledger.domain import CURRENCY, LedgerEntryKind
 from mmptf_funding.ledger.rules import SOURCES, USES
 from mmptf_funding.period_statements.queries import Days, FundSums
@@ -45,7 +46,7 @@ async def answer_figures(request: Request, code: str, query: TableQuery) -> Resp
         record = await data.fetchval("SELECT record FROM accounting_period WHERE code = $1", code)
         if record is None:
             raise no_such_record(PERIODS, code, await suggest(find_in(data.connection, PERIODS), code))
-        period = AccountingPeriod.model_validate_json(record)
+        period = read_record(AccountingPeriod, record)
         sums = await FundSums.read(data, Days(period.start, period.end))
         certified = {figure.line: figure for figure in period.certification.figures} if period.certification else {}
         items = [_figure(line, _computed(line, sums, period), certified.get(line)) for line in LINES]

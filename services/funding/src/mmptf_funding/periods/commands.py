@@ -16,6 +16,7 @@ from mmptf_common.wire.attachments import Attachment
 from mmptf_common.wire.money import Money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_funding.ledger.domain import CURRENCY
 from mmptf_funding.models import AccountingPeriodRow
@@ -119,7 +120,7 @@ def _step(
 
 async def _period(write: Write, code: str) -> schemas.AccountingPeriod:
     row = await row_of(write, AccountingPeriodRow, PERIODS, code)
-    return schemas.AccountingPeriod.model_validate(row.record)
+    return whole_record(schemas.AccountingPeriod, row.record)
 
 
 def _term(period: schemas.AccountingPeriod) -> Term:

@@ -9,6 +9,7 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import put
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import row_of
 from mmptf_markers.access import ASSESS, MANAGEMENT_UNIT
 from mmptf_markers.actions import rules
@@ -24,13 +25,13 @@ from mmptf_markers.replication import KnownProgramme
 async def end_action(write: Write, who: Identity, code: str, sent: ActionEndSent) -> None:
     """End an open action; raises Forbidden for an organization that takes no part in its programme."""
     row = await row_of(write, ActionRow, ACTIONS, code)
-    action = AssessmentAction.model_validate(row.record)
+    action = whole_record(AssessmentAction, row.record)
     await _require_participant(write, who, action)
     if action.state != "open":
         raise Conflict(f"{code} is {action.state} since {action.ended}.", code=ProblemCode.ACTION_ENDED)
     raise_if_any([*rules.end_errors(sent, write.at.date()), *unnamed_evidence(sent.evidence, "/evidence")])
     hidden = await write.session.get_one(RestrictedRow, code)
-    stored = rules.Stored(action, RestrictedAction.model_validate(hidden.record))
+    stored = rules.Stored(action, whole_record(RestrictedAction, hidden.record))
     await put_actions(write, rules.end(stored, sent, await fetch_next_number(write), write.at))
 
 

@@ -11,6 +11,7 @@ from mmptf_common.lists.codes import codes_in, codes_named_in
 from mmptf_common.lists.listing import Filter, Listing
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import Code, Day
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.actions.rules import open_action
 from mmptf_markers.actions.schemas import (
     ActionKind,
@@ -128,8 +129,8 @@ async def fetch_open(write: Write, programme: Code, marker: str) -> list[OpenAct
     )
     return [
         open_action(
-            AssessmentAction.model_validate_json(row["record"]),
-            RestrictedAction.model_validate_json(row["restricted"]),
+            read_record(AssessmentAction, row["record"]),
+            read_record(RestrictedAction, row["restricted"]),
         )
         for row in rows
     ]

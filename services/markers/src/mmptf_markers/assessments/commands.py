@@ -14,6 +14,7 @@ from mmptf_common.storage.records import add, submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, Forbidden, InvalidRequest, error_detail, raise_if_any, unknown_code
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_common.writes.drafts import new_draft_code, replace_draft
 from mmptf_markers.actions.commands import put_actions
@@ -405,7 +406,7 @@ async def fetch_newest(
 async def _fetch_restricted(write: Write, earlier: Assessment | None) -> RestrictedContent | None:
     """What of an assessment is restricted; None where there is nothing."""
     row = await write.session.get(RestrictedRow, earlier.code) if earlier else None
-    return RestrictedContent.model_validate(row.record) if row else None
+    return whole_record(RestrictedContent, row.record) if row else None
 
 
 async def _next_code(write: Write) -> str:

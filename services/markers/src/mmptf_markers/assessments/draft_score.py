@@ -11,6 +11,7 @@ from mmptf_common.http.snapshot import snapshot
 from mmptf_common.lists.listing import Listing
 from mmptf_common.lists.pages import fetch_item
 from mmptf_common.storage.engines import ReadKind
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_markers.assessments.queries import fetch_used_rubric
 from mmptf_markers.assessments.rules import answers_of, checks_of
 from mmptf_markers.assessments.schemas import AssessmentDraft
@@ -34,7 +35,7 @@ async def answer_draft_score(request: Request, drafts: Listing, code: str, query
         if isinstance(found, Response):
             return found
         record, version = found
-        draft = AssessmentDraft.model_validate_json(record)
+        draft = whole_record(AssessmentDraft, record)
         rubric, of_texts = await rubric_in(data, await fetch_used_rubric(data, draft.rubric), query.language)
     # Drafts and translations are of different journals, so neither version says which of them is newer.
     tag = conditional.etag(request, version, f"{canonical(query)}\n{of_texts}")

@@ -21,6 +21,7 @@ from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code, ResponseModel
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.assessments.queries import ASSESSMENTS, fetch_used_rubric
 from mmptf_markers.assessments.rules import counting_review
 from mmptf_markers.assessments.schemas import (
@@ -158,7 +159,7 @@ async def answer_matrix(request: Request, code: str, query: MatrixQuery) -> Resp
         if isinstance(found, Response):
             return found
         record, version = found
-        assessment = Assessment.model_validate_json(record)
+        assessment = read_record(Assessment, record)
         if assessment.rubric is None:
             raise Conflict(f"{code} is a declared grade: it has no answers to show.", code=ProblemCode.NOT_ANSWERED)
         rubric, of_texts = await rubric_in(data, await fetch_used_rubric(data, assessment.rubric), query.language)

@@ -24,6 +24,7 @@ from mmptf_common.wire.base import Code
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, error_detail
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.assessments import schemas
 from mmptf_markers.assessments.rules import (
     answers_of,
@@ -216,7 +217,7 @@ async def answer_score(request: Request, code: str, query: ScoreQuery) -> Respon
         if isinstance(found, Response):
             return found
         record, version = found
-        assessment = schemas.Assessment.model_validate_json(record)
+        assessment = read_record(schemas.Assessment, record)
         if assessment.rubric is None:
             raise Conflict(
                 f"{code} is a declared grade: there are no answers to explain it by.", code=ProblemCode.NOT_ANSWERED
@@ -243,7 +244,7 @@ async def answer_comparison(request: Request, code: str, query: ComparisonQuery)
         found = await fetch_item(data, ASSESSMENTS, code)
         if isinstance(found, Response):
             return found
-        later = schemas.Assessment.model_validate_json(found[0])
+        later = read_record(schemas.Assessment, found[0])
         earlier = await _earlier(data, later, query.earlier)
         if earlier.rubric is None or later.rubric is None:
             which = earlier if earlier.rubric is None else later
@@ -278,7 +279,7 @@ async def _earlier(data: Snapshot, later: schemas.Assessment, named: str | None)
            AND ($4::text IS NULL AND status = 'accepted' OR code = $4)""",
         later.programme, later.marker, later.code, named,
     )  # fmt: skip
-    candidates = [schemas.Assessment.model_validate_json(row[0]) for row in rows]
+    candidates = [read_record(schemas.Assessment, row[0]) for row in rows]
     if named is None:
         candidates = [c for c in candidates if (c.stage, c.year) != (later.stage, later.year)]
     before = [c for c in candidates if _moment(c) < _moment(later)]

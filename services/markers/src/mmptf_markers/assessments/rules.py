@@ -11,6 +11,7 @@ from typing import Any
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import ErrorDetail, error_detail, unknown_code
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_markers.actions.schemas import OpenAction
 from mmptf_markers.assessments.schemas import (
     Assessment,
@@ -53,7 +54,7 @@ NOTHING_STATED = Content(answers={}, due_diligence=[], declared_grade=None, docu
 
 def stored_draft(record: Mapping[str, Any]) -> AssessmentDraft:
     """The draft of a stored record, which may be older than some of its members."""
-    return AssessmentDraft.model_validate({"document_date": None, **record})
+    return whole_record(AssessmentDraft, {"document_date": None, **record})
 
 
 def stored_assessment(record: Mapping[str, Any]) -> Assessment:
@@ -61,7 +62,7 @@ def stored_assessment(record: Mapping[str, Any]) -> Assessment:
     submitted = date.fromisoformat(record["submitted"])
     day = assessed_on(record["year"], document_date=None, otherwise=submitted)
     lacking = dict.fromkeys(("document_date", "second_review", "settlement", "appeal"))
-    return Assessment.model_validate({**lacking, "assessed_on": day, "positions": [], **record})
+    return whole_record(Assessment, {**lacking, "assessed_on": day, "positions": [], **record})
 
 
 def assessed_on(year: int | None, document_date: date | None, *, otherwise: date) -> date:

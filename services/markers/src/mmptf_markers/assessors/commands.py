@@ -9,6 +9,7 @@ from mmptf_common.storage.journal import Write
 from mmptf_common.storage.records import submission
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, InvalidRequest, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers.assessors import rules
 from mmptf_markers.assessors.queries import ASSESSORS
@@ -33,7 +34,7 @@ async def amend_settlement(write: Write, code: str, sent: AssessorSettlementAmen
     """Correct a settlement; raises Conflict where the catalogue names organizations by now."""
     row = await row_of(write, AssessorRow, ASSESSORS, code)
     await _require_unnamed(write, code)
-    stored = AssessorSettlement.model_validate(row.record)
+    stored = whole_record(AssessorSettlement, row.record)
     stated = sent.model_fields_set
     organizations = sent.organizations if "organizations" in stated else stored.organizations
     lead = sent.lead_organization if "lead_organization" in stated else stored.lead_organization
@@ -57,7 +58,7 @@ async def require_programme(write: Write, code: str) -> KnownProgramme:
 async def fetch_participation(write: Write, programme: KnownProgramme) -> Participation:
     """Who assesses a programme, at present."""
     row = await write.session.get(AssessorRow, programme.code)
-    settlement = AssessorSettlement.model_validate(row.record) if row else None
+    settlement = whole_record(AssessorSettlement, row.record) if row else None
     settled = frozenset(settlement.organizations if settlement else ())
     if named := programme.participants():
         return Participation(programme.code, frozenset(named), programme.lead_organization, settled)

@@ -30,6 +30,7 @@ from mmptf_common.wire.money import Money, money
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail
 from mmptf_common.wire.shares import share
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.actions.queries import ACTIONS
 from mmptf_markers.assessments.queries import ASSESSMENTS, COUNTING_REVIEW
 from mmptf_markers.current_grades import LEVELS
@@ -354,7 +355,7 @@ async def programme_card(data: Snapshot, code: str) -> CardData | None:
                (SELECT max(at) FROM revision WHERE first IN ({_WRITES_OF_CARD}))""",
         code,
     )
-    current_grades = [schemas.CurrentGrade.model_validate_json(row["record"]) for row in rows]
+    current_grades = [read_record(schemas.CurrentGrade, row["record"]) for row in rows]
     return CardData(
         facts=schemas.MarkerFacts(standings=current_grades, open_actions=open_actions),
         changed=changed,

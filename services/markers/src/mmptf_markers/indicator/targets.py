@@ -15,6 +15,7 @@ from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, raise_if_any
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.filters import OF_MARKER, PATH
 from mmptf_markers.indicator import schemas
 
@@ -87,4 +88,4 @@ async def fetch_target(data: Snapshot, code: str | None) -> schemas.IndicatorTar
     if wanted not in rows:
         when = "was not known at that time" if data.is_dated else "is not loaded"
         raise Conflict(f"The target {wanted} {when}.", code=ProblemCode.NO_TARGET)
-    return schemas.IndicatorTarget.model_validate_json(rows[wanted])
+    return read_record(schemas.IndicatorTarget, rows[wanted])

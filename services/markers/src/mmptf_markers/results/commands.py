@@ -14,6 +14,7 @@ from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, InvalidRequest, raise_if_any
 from mmptf_common.wire.sources import SourceRef
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers.access import ASSESS, MANAGEMENT_UNIT
 from mmptf_markers.assessors.commands import fetch_participation, require_programme
@@ -55,7 +56,7 @@ async def create_indicator(write: Write, who: Identity, sent: schemas.ResultsInd
 async def amend_indicator(write: Write, who: Identity, code: str, sent: schemas.ResultsIndicatorAmendment) -> None:
     """Change an indicator; raises Conflict for a computed one."""
     row = await row_of(write, ResultsIndicatorRow, RESULTS_INDICATORS, code)
-    stored = schemas.ResultsIndicator.model_validate(row.record)
+    stored = whole_record(schemas.ResultsIndicator, row.record)
     participants = await _require_writer(write, who, stored.programme)
     _require_reported(stored)
     amended = _indicator(write, {**stored.model_dump(mode="json"), **sent.stated()}, sent.reason)
@@ -77,7 +78,7 @@ async def report_value(write: Write, who: Identity, sent: schemas.ReportedValueS
         raise InvalidRequest(
             [await unknown_in(write.connection, "/indicator", sent.indicator, known, listed_at=listed_at)]
         )
-    indicator = schemas.ResultsIndicator.model_validate(row.record)
+    indicator = whole_record(schemas.ResultsIndicator, row.record)
     await _require_writer(write, who, indicator.programme)
     code = f"RV-{await fetch_next_number(write):06}"
     value = await _value(write, who, code, indicator, sent, None)
@@ -161,12 +162,12 @@ async def _require_counting(
 ) -> tuple[schemas.ReportedValue, schemas.ResultsIndicator]:
     """A reported value that counts, and its indicator; raises Forbidden for who may not write it."""
     row = await row_of(write, ReportedValueRow, REPORTED_VALUES, code)
-    stored = schemas.ReportedValue.model_validate(row.record)
+    stored = whole_record(schemas.ReportedValue, row.record)
     of = await write.session.get_one(ResultsIndicatorRow, stored.indicator)
     await _require_writer(write, who, stored.programme)
     if stored.status == "withdrawn":
         raise Conflict(f"{code} was withdrawn; report the value anew.", code=ProblemCode.VALUE_WITHDRAWN)
-    return stored, schemas.ResultsIndicator.model_validate(of.record)
+    return stored, whole_record(schemas.ResultsIndicator, of.record)
 
 
 def _indicator(write: Write, members: dict[str, object], note: str | None) -> schemas.ResultsIndicator:

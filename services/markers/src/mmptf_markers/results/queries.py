@@ -32,6 +32,7 @@ from mmptf_common.lists.tables import table_of
 from mmptf_common.storage.engines import ReadKind
 from mmptf_common.storage.journal import Write
 from mmptf_common.wire.base import Code, Day
+from mmptf_common.wire.stored_records import read_record
 from mmptf_markers.filters import OF_PROGRAMME, ORGANIZATIONS_EVER, PATH
 from mmptf_markers.indicator.queries import AGES, fetch_coverage, fetch_whole
 from mmptf_markers.indicator.standings import CurrentGradeFilter
@@ -293,7 +294,7 @@ async def answer_progress(request: Request, query: ResultsProgressQuery) -> Resp
         computed = {
             found.code: await _fetch_computed(data, found, query, day)
             for row in rows
-            if row["computed"] and (found := schemas.ResultsIndicator.model_validate_json(row["record"]))
+            if row["computed"] and (found := read_record(schemas.ResultsIndicator, row["record"]))
         }
         summary = await asyncio.to_thread(_summarize, rows, computed, day)
         return schemas.ResultsProgress(
@@ -318,7 +319,7 @@ def _summarize(rows: Sequence[Any], computed: dict[Code, schemas.IndicatorProgre
     """The progress of all indicators, in the order of the rows; in a thread, since there may be thousands."""
     summary = rules.Summary()
     for row in rows:
-        indicator = schemas.ResultsIndicator.model_validate_json(row["record"])
+        indicator = read_record(schemas.ResultsIndicator, row["record"])
         periods = json.loads(row["periods"]) if row["periods"] else []
         values = [
             rules.Reported(date.fromisoformat(first), date.fromisoformat(end), Decimal(value))

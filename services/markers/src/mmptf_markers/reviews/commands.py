@@ -16,6 +16,7 @@ from mmptf_common.wire.base import CODE_PATTERN
 from mmptf_common.wire.links import link
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import Conflict, ErrorDetail, Forbidden, error_detail, raise_if_any
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import Created, row_of
 from mmptf_markers.access import MANAGEMENT_UNIT
 from mmptf_markers.assessments.commands import (
@@ -113,7 +114,7 @@ async def claim(write: Write, who: Identity, code: str, sent: ClaimSent) -> Crea
 async def decline(write: Write, who: Identity, code: str, sent: RefusalSent) -> None:
     """Decline a review that is assigned or claimed, for whoever was to make it; another reviewer is sought."""
     row = await row_of(write, ReviewRow, REVIEWS, code)
-    review = ReviewAssignment.model_validate(row.record)
+    review = whole_record(ReviewAssignment, row.record)
     if review.reviewer != await pseudonym_of(write, who.subject) and not who.has_role(MANAGEMENT_UNIT):
         raise Forbidden("A review is declined by the reviewer, or by the Fund's management unit.")
     if review.state not in ("assigned", "claimed"):
@@ -234,7 +235,7 @@ async def _fetch_reviews(write: Write, code: str) -> list[ReviewAssignment]:
     found = await write.session.scalars(
         sa.select(ReviewRow).where(col(ReviewRow.assessment) == code).order_by(col(ReviewRow.code))
     )
-    return [ReviewAssignment.model_validate(row.record) for row in found]
+    return [whole_record(ReviewAssignment, row.record) for row in found]
 
 
 async def _free_review(

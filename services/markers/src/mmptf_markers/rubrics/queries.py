@@ -24,6 +24,7 @@ from mmptf_common.storage.engines import ReadKind
 from mmptf_common.wire.base import Code
 from mmptf_common.wire.problem_codes import ProblemCode
 from mmptf_common.wire.problems import InvalidRequest, error_detail, not_one_of, unknown_code
+from mmptf_common.wire.stored_records import whole_record
 from mmptf_common.writes.commands import WriteQuery
 from mmptf_markers.engine.results import Score
 from mmptf_markers.engine.rubric import AssessmentStage, Language, Rubric, RubricStatus, answers_schema
@@ -267,7 +268,7 @@ IN_FORCE_FIRST = (
 @lru_cache(maxsize=64)
 def parse_rubric(record: str) -> Rubric:
     """The rubric of a published record; cached, since a record changes only when its rubric is superseded."""
-    return Rubric.model_validate(json.loads(record)["content"])
+    return whole_record(Rubric, json.loads(record)["content"])
 
 
 async def fetch_rubric(session: AsyncSession, code: str | None, *, marker: str) -> Rubric | None:
