@@ -22,7 +22,7 @@ from tests.suite import DATABASE_VARIABLES, NAMES, NO_LOTS, ROOT, SERVICES
 def whole_contract(gateway: httpx.Client) -> httpx.Response:
     """The merged contract, asked for again as the answer says while a service still makes its own."""
     end = time.monotonic() + 30
-    while (answer := gateway.get("/openapi.json")).status_code == 503 and time.monotonic() < end:
+    while (answer := gateway.get("/openapi.json", timeout=30)).status_code == 503 and time.monotonic() < end:
         time.sleep(int(answer.headers["retry-after"]))
     assert all(any(path.startswith(f"/{name}/v1/") for path in answer.json()["paths"]) for name in SERVICES)
     return answer

@@ -20,8 +20,9 @@ log = logging.getLogger("mmptf.gateway")
 FRESH_SECONDS = 60.0
 LIMIT_SECONDS = 2.0
 
-# A service makes its contract when it is first asked for, which takes a busy processor some seconds.
-FIRST_LIMIT_SECONDS = 10.0
+# A service makes its contract when it is first asked for, which takes a busy processor two seconds or three. Many
+# clients wait for five; where it is not made by then, the answer says so and when to come again.
+FIRST_LIMIT_SECONDS = 3.5
 
 
 @dataclass(frozen=True, slots=True)
