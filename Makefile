@@ -44,7 +44,7 @@ test: style  ## checks, and the tests that every change has to pass, against a r
 longer: .venv/longer  ## before a release: tests that take long, install from wheels or try many times more
 	@PYTHONDONTWRITEBYTECODE= $(LONGER) $(PYTEST) -m "longer or tries_more" $(ARGS)
 
-drills: .venv/tests  ## before a release: every fault under load, each answer checked (15 min; ARGS=--list names them)
+drills: .venv/tests  ## before a release: every fault under load, each answer checked (20 min; ARGS=--list names them)
 	@.venv/bin/python -m tests.drills $(ARGS)
 
 check: style  ## style, types and import contracts

@@ -72,7 +72,7 @@ def later_suite(new_database: Callable[[str], str], redis_server: Cache) -> Iter
 
 
 async def add_member(owner: str) -> None:
-    """Add a member to each record and to each of its sources, as a migration or a process of a later version would."""
+    """Add a member to each record, as a migration or a process of a later version would."""
     connection = await asyncpg.connect(owner)
     try:
         tables = await connection.fetch(

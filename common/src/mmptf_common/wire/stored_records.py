@@ -16,7 +16,7 @@ Stored = TypeVar("Stored", bound=BaseModel)
 
 
 def read_record(model: type[Stored], record: Mapping[str, Any] | str | bytes) -> Stored:
-    """A stored record, to be shown; without the members that a later version of the service has added."""
+    """A stored record, to make an answer from; without the members that a later version of the service has added."""
     if isinstance(record, str | bytes):
         return model.model_validate_json(record, extra="ignore")
     return model.model_validate(record, extra="ignore")

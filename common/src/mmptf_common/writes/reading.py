@@ -78,6 +78,7 @@ async def rows_of_file(
 
 def _row(message: Any) -> RawRow:
     number, cells, errors = message
+    # The codes of the errors are text here, of which `errors_of` makes codes again.
     return RawRow(number, cells, tuple(ReadingError(*error) for error in errors))
 
 
